@@ -1,0 +1,5 @@
+"""``python -m likelens``: the command line."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,322 @@
+"""Which encoder sees a catalogue best: the leaderboard."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import metrics
+from ._embed import Progress, embed
+from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
+from .encoders.base import Encoder, VectorSource, open_encoder
+from .index.base import build_index
+from .store.base import Store, open_store
+from .store.memory import MemoryStore
+from .values.arrays import Array, Floats, Positions, unit_rows
+from .values.catalogue import Catalogue
+from .values.embeddings import Embeddings
+from .values.errors import BadTable
+from .values.spec import Spec
+from .values.tags import Tags
+
+if TYPE_CHECKING:
+    pass
+
+DEPTH = 10
+"""Rank at which nDCG, hubs and orphans are measured, and neighbours are shown."""
+
+LIBRARIES = (
+    "likelens", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg",
+    "faiss-cpu",
+)  # fmt: skip
+"""Whose versions may move a score, and are noted."""
+
+MAP_ITEMS = 1000
+"""Items whose vectors are kept for the map of a report."""
+
+
+def compare(
+    catalogue: Catalogue,
+    encoders: Sequence[str | Spec | Encoder | VectorSource],
+    store: Store | str | os.PathLike[str] | None = None,
+    *,
+    weights: Mapping[str, float] | None = None,
+    recipe: str | None = None,
+    max_queries: int = 10_000,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Leaderboard:
+    """Ranks encoders by how well their similarity agrees with a catalogue's tags.
+
+    Args:
+        catalogue: with tags, and with purchases for the weighted score.
+        encoders: their specs; ``vectors:FILE`` for vectors of your own.
+        store: where vectors are kept; None keeps them in memory only.
+        weights: weight of tag categories, instead of those from purchases.
+        recipe: ``released`` weights purchases as the authors' released code did.
+        max_queries: so many items at most, drawn with the seed, are queries of nDCG
+            and neighbours. CorrEmbed always takes all.
+        seed: of that draw, the controls and the resampling.
+        overwrite: make all vectors anew.
+        progress: told of every step.
+
+    Raises:
+        BadTable: no tags, fewer than three items in common, or no encoders.
+        BadSpec: an encoder is named wrongly; found before any work is done.
+    """
+    say = progress or (lambda _label, _done, _total: None)
+    if not encoders:
+        raise BadTable("there is nothing to compare", where="compare", mend="name an encoder")
+    if catalogue.tags.matrix.shape[1] == 0:
+        raise BadTable(
+            "the catalogue has no tags to measure with",
+            where=str(catalogue.layout.table or catalogue.layout.images),
+            mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
+        )
+    opened = [open_encoder(e) if isinstance(e, str | Spec) else e for e in encoders]
+    kept = _kept(store)
+    everything = _embed_all(catalogue, opened, kept, overwrite, progress)
+    common = _common_items(catalogue, everything)
+    catalogue = catalogue.take(common)
+    used, notes = _weights(catalogue, weights, recipe)
+    lost = sum(len(one.failures) > 0 for one in everything)
+    if lost:
+        notes += (f"{lost} encoders failed on some pictures; all are scored on the same items",)
+    judge = _Judge(catalogue, used, max_queries, seed)
+    entries = []
+    for number, embeddings in enumerate(everything):
+        say("measuring", number, len(everything))
+        entries.append(judge.entry(embeddings.take(common)))
+    say("measuring", len(everything), len(everything))
+    return judge.board(entries, (*catalogue.notes, *notes, *judge.notes))
+
+
+def _kept(store: Store | str | os.PathLike[str] | None) -> Store:
+    if store is None:
+        return MemoryStore()
+    return store if isinstance(store, Store) else open_store(store)
+
+
+def _embed_all(
+    catalogue: Catalogue,
+    encoders: Sequence[Encoder | VectorSource],
+    store: Store,
+    overwrite: bool,
+    progress: Progress | None,
+) -> list[Embeddings]:
+    everything = [
+        embed(catalogue, encoder, store, overwrite=overwrite, progress=progress)
+        for encoder in encoders
+    ]
+    names = [one.encoder.name for one in everything]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise BadTable(
+            f"the same encoder is compared twice: {', '.join(repeated)}",
+            where="compare",
+            mend="name each once",
+        )
+    return everything
+
+
+def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:
+    """The items that every encoder has a vector of, in catalogue order."""
+    common = set.intersection(*(set(one.ids) for one in everything))
+    if len(common) < 3:
+        raise BadTable(
+            f"only {len(common)} items have a vector by every encoder; a correlation needs three",
+            where="compare",
+            mend="look at the failures, and leave out the encoder that has too few",
+        )
+    return [item for item in catalogue.ids if item in common]
+
+
+def _weights(
+    catalogue: Catalogue, given: Mapping[str, float] | None, recipe: str | None
+) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
+    """Weights of tag categories, and what to know of them."""
+    if given is not None:
+        return given, ()
+    purchases = catalogue.purchases
+    if purchases is None:
+        return None, ("no purchases are given, so there is no weighted score",)
+    there = np.isin(purchases.items, np.array(catalogue.ids))
+    notes: tuple[str, ...] = ()
+    if not there.all():
+        notes = (f"{int((~there).sum()):,} purchases of items not compared are left out",)
+    weights = metrics.category_weights(
+        purchases.customers[there], purchases.items[there], catalogue.tags, recipe=recipe
+    )
+    return weights, notes
+
+
+class _Judge:
+    """Measures one encoder after another on the same items, queries and controls."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        weights: Mapping[str, float] | None,
+        max_queries: int,
+        seed: int,
+    ) -> None:
+        self.catalogue, self.weights, self.seed = catalogue, weights, seed
+        count = len(catalogue)
+        draw = np.random.default_rng(seed)
+        self.queries = np.sort(draw.choice(count, min(count, max_queries), replace=False))
+        self.map_items = np.sort(draw.choice(count, min(count, MAP_ITEMS), replace=False))
+        self.tags = catalogue.tags
+        self.weighted_tags = None if weights is None else catalogue.tags.weighted(weights)
+        self.ideal = _ideal_gains(self.tags, self.queries)
+        self.notes: tuple[str, ...] = ()
+        if count > max_queries:
+            note = (
+                f"nDCG, hubs and orphans are measured with {max_queries:,} of {count:,} items "
+                "as queries; orphans are items that none of these finds"
+            )
+            self.notes = (note,)
+
+    def entry(self, embeddings: Embeddings) -> Entry:
+        images = metrics.CorrEmbedImages(embeddings.vectors)
+        plain, weighted = self.tags, self.weighted_tags
+        neighbour_scores, neighbours = _neighbours(embeddings.vectors, self.queries)
+        gains = _tag_similarity(plain, self.queries, neighbours)
+        depth = neighbours.shape[1]
+        return Entry(
+            card=embeddings.encoder,
+            rank=0,
+            unweighted=metrics.corrembed(images, plain.matrix),
+            weighted=None if weighted is None else metrics.corrembed(images, weighted.matrix),
+            controls=self._controls(images, embeddings, plain),
+            weighted_controls={}
+            if weighted is None
+            else self._controls(images, embeddings, weighted),
+            categories=_categories(images, plain),
+            ndcg=metrics.ndcg(gains, depth, self.ideal[:, :depth]),
+            hubness=metrics.hubness(neighbours, len(embeddings)),
+            neighbours=neighbours,
+            neighbour_scores=neighbour_scores,
+            map_vectors=unit_rows(embeddings.vectors[self.map_items]),
+            zeros=embeddings.zeros,
+            failed=len(embeddings.failures),
+            images_per_second=embeddings.images_per_second,
+        )
+
+    def _controls(
+        self, images: metrics.CorrEmbedImages, embeddings: Embeddings, tags: Tags
+    ) -> dict[str, float]:
+        """Table 2 of the CorrEmbed paper: the score with chance in one part's place."""
+        draw = np.random.default_rng(self.seed)
+        noise = draw.standard_normal(embeddings.vectors.shape, np.float32)
+        order = draw.permutation(len(embeddings))
+        shuffled = embeddings.vectors[order]
+        sides = (
+            (metrics.CorrEmbedImages(noise), tags.matrix),
+            (metrics.CorrEmbedImages(shuffled), tags.matrix),
+            (images, metrics.random_tags(tags.matrix, self.seed)),
+            (images, metrics.shuffled_tags(tags.matrix, self.seed)),
+        )
+        return {
+            name: metrics.corrembed(side, matrix).mean
+            for name, (side, matrix) in zip(CONTROLS, sides, strict=True)
+        }
+
+    def board(self, entries: Sequence[Entry], notes: tuple[str, ...]) -> Leaderboard:
+        scores = {entry.card.name: entry.main for entry in entries}
+        pairs = metrics.compare_pairs(scores, seed=self.seed)
+        ranks = metrics.shared_ranks(scores, pairs)
+        ranked = sorted(
+            (replace(entry, rank=ranks[entry.card.name]) for entry in entries),
+            key=lambda entry: -np.nan_to_num(entry.main.mean, nan=-2.0),
+        )
+        return Leaderboard(
+            entries=tuple(ranked),
+            catalogue=self.catalogue,
+            weights=self.weights,
+            pairs=pairs,
+            queries=self.queries,
+            map_items=self.map_items,
+            notes=notes,
+            run=_run(self.catalogue, ranked, self.seed),
+        )
+
+
+def _categories(images: metrics.CorrEmbedImages, tags: Tags) -> dict[str, CategoryScore]:
+    found = metrics.corrembed_by_category(images, tags.matrix, tags.categories)
+    return {name: CategoryScore(one.alone, one.share) for name, one in found.items()}
+
+
+def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]:
+    """Scores and positions of each query's most alike items, itself left out by position."""
+    depth = min(DEPTH, len(vectors) - 1)
+    scores, positions = build_index(vectors).search(vectors[queries], depth + 1)
+    own = positions == queries[:, None]
+    own[~own.any(axis=1), -1] = True  # not found among ties: drop the last instead
+    keep = ~own
+    shape = (len(queries), depth)
+    return scores[keep].reshape(shape), positions[keep].reshape(shape)
+
+
+def _unit_tags(tags: Tags) -> Any:
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(tags.matrix, dtype=np.float32)
+    lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1))
+    return csr_array(matrix.multiply(1 / np.where(lengths > 0, lengths, 1)[:, None]))
+
+
+def _tag_similarity(tags: Tags, queries: Positions, neighbours: Positions) -> Array:
+    """(q, depth) cosine of tag vectors between each query and its neighbours."""
+    unit = _unit_tags(tags)
+    gains = np.empty(neighbours.shape, np.float64)
+    for rank in range(neighbours.shape[1]):
+        pairs = unit[queries].multiply(unit[neighbours[:, rank]])
+        gains[:, rank] = np.asarray(pairs.sum(axis=1)).ravel()
+    return gains
+
+
+def _ideal_gains(tags: Tags, queries: Positions, chunk: int = 512) -> Array:
+    """(q, depth) the largest tag similarities of each query to any other item, downwards."""
+    unit = _unit_tags(tags)
+    dense = np.ascontiguousarray(unit.T.toarray())
+    depth = min(DEPTH, len(tags) - 1)
+    best = np.empty((len(queries), depth), np.float64)
+    for start in range(0, len(queries), chunk):
+        rows = queries[start : start + chunk]
+        similar = unit[rows] @ dense
+        similar[np.arange(len(rows)), rows] = -1.0
+        top = -np.partition(-similar, depth - 1, axis=1)[:, :depth]
+        best[start : start + chunk] = -np.sort(-top, axis=1)
+    return np.clip(best, 0.0, None)
+
+
+def _run(catalogue: Catalogue, entries: Sequence[Entry], seed: int) -> dict[str, Any]:
+    layout = catalogue.layout
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": str(layout.table or layout.images),
+        "items": len(catalogue),
+        "tags": {name: len(catalogue.tags.columns(name)) for name in catalogue.tags.category_names},
+        "encoders": {
+            entry.card.name: {
+                "fingerprint": entry.card.fingerprint,
+                "preprocessing": entry.card.preprocessing,
+                **entry.card.details,
+            }
+            for entry in entries
+        },
+        "seed": seed,
+        "interval": f"95 % bootstrap; covers {entries[0].main.covers}",
+        "python": sys.version.split()[0],
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }

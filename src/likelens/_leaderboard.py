@@ -1,0 +1,181 @@
+"""The leaderboard: what a comparison of encoders found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import metrics
+from .values.arrays import Floats, Positions
+from .values.catalogue import Catalogue
+from .values.embeddings import EncoderCard
+from .values.scores import QueryScores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONTROLS = ("random embeddings", "shuffled embeddings", "random tags", "shuffled tags")
+
+
+@dataclass(frozen=True)
+class CategoryScore:
+    """What an encoder sees of one tag category.
+
+    Attributes:
+        alone: CorrEmbed with the tags of this category only.
+        share: this category's part of the CorrEmbed of all tags; the shares add up to it.
+    """
+
+    alone: QueryScores
+    share: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One encoder's line of the leaderboard.
+
+    Attributes:
+        card: the encoder.
+        rank: place from 1; encoders share it when the data cannot tell them apart.
+        unweighted: CorrEmbed with every tag category counting the same.
+        weighted: CorrEmbed with categories weighted by purchases, or None without any.
+        controls: mean CorrEmbed when chance is put in one part's place, by name of the
+            control; ``weighted_controls`` likewise.
+        weighted_controls: empty without purchases.
+        categories: what the encoder sees of each tag category.
+        ndcg: nDCG@10 of tag similarity, linear gains, per query.
+        hubness: how often items appear in others' top 10.
+        neighbours: (q, 10) positions of each query's most alike items, without itself.
+        neighbour_scores: (q, 10) their cosine similarities.
+        map_vectors: (s, d) unit vectors of the items of ``Leaderboard.map_items``.
+        zeros: items whose vector is all zeros.
+        failed: items whose picture could not be embedded.
+        images_per_second: speed of the run that made the vectors, NaN if unknown.
+    """
+
+    card: EncoderCard
+    rank: int
+    unweighted: QueryScores = field(repr=False)
+    weighted: QueryScores | None = field(repr=False)
+    controls: Mapping[str, float] = field(repr=False)
+    weighted_controls: Mapping[str, float] = field(repr=False)
+    categories: Mapping[str, CategoryScore] = field(repr=False)
+    ndcg: QueryScores = field(repr=False)
+    hubness: metrics.Hubness = field(repr=False)
+    neighbours: Positions = field(repr=False)
+    neighbour_scores: Floats = field(repr=False)
+    map_vectors: Floats = field(repr=False)
+    zeros: int
+    failed: int
+    images_per_second: float
+
+    @property
+    def main(self) -> QueryScores:
+        """The score that decides the place: weighted if there are purchases."""
+        return self.unweighted if self.weighted is None else self.weighted
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Encoders, best first, and all that is needed to show and repeat the comparison.
+
+    Attributes:
+        entries: a line per encoder, best first.
+        catalogue: the items that every encoder has a vector of.
+        weights: weight of each tag category from purchases, or None.
+        pairs: paired test of every two encoders on the score that decides the place.
+        queries: (q,) positions of the items used as queries for nDCG and neighbours.
+        map_items: (s,) positions of the items on the map.
+        notes: what the reader should know.
+        run: what was run: specs, versions, seeds, machine.
+    """
+
+    entries: tuple[Entry, ...]
+    catalogue: Catalogue
+    weights: Mapping[str, float] | None
+    pairs: metrics.PairTests = field(repr=False)
+    queries: Positions = field(repr=False)
+    map_items: Positions = field(repr=False)
+    notes: tuple[str, ...]
+    run: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def table(self) -> pa.Table:
+        """A row per encoder, best first, as an Arrow table (``.to_pandas()`` if you like)."""
+        import pyarrow as pa
+
+        rows = [_table_row(entry) for entry in self.entries]
+        return pa.table({name: [row[name] for row in rows] for name in rows[0]})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but vectors, as plain values that JSON can write (NaN as None)."""
+        return {
+            "leaderboard": [_plain(_table_row(entry)) for entry in self.entries],
+            "weights": None if self.weights is None else dict(self.weights),
+            "pairs": _plain(self.pairs.to_rows()),
+            "items": len(self.catalogue),
+            "notes": list(self.notes),
+            "run": dict(self.run),
+        }
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write leaderboard.csv, .parquet and .json, and report.html; returns the report's path."""
+        from .report.page import write_report
+
+        return write_report(self, Path(folder))
+
+
+def _table_row(entry: Entry) -> dict[str, Any]:
+    low, high = entry.unweighted.interval()
+    row: dict[str, Any] = {
+        "rank": entry.rank,
+        "encoder": entry.card.name,
+        "fingerprint": entry.card.fingerprint,
+        "corrembed": entry.unweighted.mean,
+        "corrembed_low": low,
+        "corrembed_high": high,
+    }
+    if entry.weighted is not None:
+        low, high = entry.weighted.interval()
+        row |= {
+            "corrembed_weighted": entry.weighted.mean,
+            "corrembed_weighted_low": low,
+            "corrembed_weighted_high": high,
+        }
+    row |= {
+        "ndcg_at_10": entry.ndcg.mean,
+        "hubness_skew": entry.hubness.skewness,
+        "orphans": entry.hubness.orphans,
+        "dim": entry.card.dim,
+        "parameters": entry.card.parameters,
+        "size_bytes": entry.card.size_bytes,
+        "imagenet_acc1": entry.card.accuracy,
+        "images_per_second": entry.images_per_second,
+        "queries_without_score": entry.main.missing,
+        "zero_vectors": entry.zeros,
+        "failed": entry.failed,
+    }
+    for name, value in entry.controls.items():
+        row[f"control: {name}"] = value
+    for name, value in entry.weighted_controls.items():
+        row[f"control, weighted: {name}"] = value
+    for name, score in entry.categories.items():
+        row[f"sees: {name}"] = score.alone.mean
+        row[f"share: {name}"] = score.share
+    return row
+
+
+def _plain(value: Any) -> Any:
+    """The same with Python numbers, and None for what is not finite."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

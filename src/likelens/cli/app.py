@@ -1,0 +1,329 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options, show
+
+if TYPE_CHECKING:
+    from .._search import Hits
+    from ..encoders.base import Encoder
+
+app = typer.Typer(
+    name="likelens",
+    help="See what looks alike; measure which model sees it best.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+DEMO_ENCODERS = (
+    "opencv:colour",
+    "opencv:hog",
+    "opencv:sift?words=256",
+    "opencv:orb?words=256",
+    "control:random",
+    "control:shuffled?of=opencv:colour",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"likelens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """See what looks alike; measure which model sees it best."""
+
+
+@app.command()
+def demo(
+    items: Annotated[int, typer.Option(help="Pictures to draw.", min=20)] = 600,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("likelens-demo"),
+    encoder: options.Encoders = None,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Draw a catalogue of garments, rank encoders on it, and write a report. Needs no network."""
+    from .. import garments
+    from ..values.catalogue import Catalogue
+
+    with show.progress_bar() as progress:
+        progress("drawing garments", 0, items)
+        source = garments.create(out / "catalogue", items=items, seed=seed)
+        progress("drawing garments", items, items)
+    specs = [*DEMO_ENCODERS, *(encoder or [])]
+    _evaluate(
+        Catalogue.open(source), specs, out / "report", out / "store", seed=seed, as_json=as_json
+    )
+    if not as_json:
+        first = next((source.parent / "images").glob("*.jpg"))
+        show.note(f"now search: likelens search {first} --store {out / 'store'} -e opencv:colour")
+
+
+@app.command()
+@options.reads_catalogue
+def embed(
+    catalogue: Any,
+    store: Annotated[Path, typer.Option(help="Folder where the vectors are kept.")],
+    encoder: options.Encoders = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Also write the vectors to a .parquet, .npz or .npy file."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on."""
+    from .._embed import fill
+    from ..store.base import open_store
+
+    opened = _pixel_encoders(_some(encoder))
+    if export is not None:
+        _check_export(export, len(opened))
+    for text in catalogue.notes:
+        show.note(text)
+    kept = open_store(store)
+    with show.progress_bar() as progress:
+        runs = [
+            fill(catalogue, one, kept, overwrite=overwrite, progress=progress) for one in opened
+        ]
+    if export is not None:
+        from ..encoders.vectors import write_vectors
+
+        made = kept.embeddings(runs[0].name, catalogue.ids)
+        write_vectors(export, made.ids, made.vectors)
+    if as_json:
+        show.print_json([vars(run) for run in runs])
+    else:
+        for run in runs:
+            show.print_run(run)
+    if any(run.failures and not (run.embedded or run.kept or run.copied) for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command()
+@options.reads_catalogue
+def evaluate(
+    catalogue: Any,
+    encoder: options.Encoders = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder where the vectors are kept (default: OUT/store).", show_default=False
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare these layers where an encoder has them: output,penultimate.",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="'released': weigh purchases as the CorrEmbed authors' code did.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rank encoders by how well they agree with the tags, and write an HTML report."""
+    specs = _some(encoder)
+    if layers is not None:
+        from ..encoders.base import with_layers
+
+        specs = [each for spec in specs for each in with_layers(spec, options.columns(layers))]
+    _evaluate(
+        catalogue,
+        specs,
+        out,
+        store or out / "store",
+        recipe=recipe,
+        seed=seed,
+        overwrite=overwrite,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def search(
+    query: Annotated[
+        list[str],
+        typer.Argument(help="A picture or an item's id; several are averaged.", show_default=False),
+    ],
+    store: Annotated[Path, typer.Option(help="Folder where the vectors are kept.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option("-e", "--encoder", metavar="SPEC", help="Encoder, if the store has several."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--top", help="How many to find.")] = 12,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Condition: \"gender = 'Men' and year > 2010\".", show_default=False),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="Part of the picture: x,y,w,h in pixels or percent.", show_default=False),
+    ] = None,
+    minus: Annotated[
+        list[str] | None,
+        typer.Option(help="A picture whose likeness counts against.", show_default=False),
+    ] = None,
+    include_self: Annotated[
+        bool, typer.Option("--include-self", help="Let the query itself be found.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page of pictures.", show_default=False)
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find the items that look like a picture."""
+    from .._search import Searcher
+
+    searcher = Searcher(store, encoder)
+    hits = searcher.search(
+        list(query),
+        k=k,
+        minus=list(minus or []),
+        where=where,
+        region=region,
+        include_self=include_self,
+    )
+    if html is not None:
+        from ..report.hits import write_hits
+
+        write_hits(hits, html)
+    if as_json:
+        show.print_json(_hits_json(hits, html))
+        return
+    show.print_hits(hits)
+    if not len(hits):
+        show.note("no item fits the filter")
+    if html is not None:
+        show.stdout().print(f"page: {html}", markup=False)
+
+
+@app.command()
+def encoders(as_json: options.AsJson = False) -> None:
+    """List the sources of encoders, with examples."""
+    from ..encoders.base import ENCODERS, describe_sources
+
+    described = describe_sources()
+    if as_json:
+        show.print_json(described)
+        return
+    width = max(map(len, ENCODERS.names()))
+    for name, text in described.items():
+        show.stdout().print(f"{name:<{width}}  {text}", markup=False)
+
+
+@app.command()
+def doctor(as_json: options.AsJson = False) -> None:
+    """Say what is installed, what is missing for which feature, and how to get it."""
+    from .doctor import examine, print_findings
+
+    findings = examine()
+    if as_json:
+        show.print_json(findings)
+    else:
+        print_findings(findings)
+    if not all(part["version"] for part in findings["libraries"]):
+        raise typer.Exit(1)
+
+
+def _some(encoder: list[str] | None) -> list[str]:
+    if not encoder:
+        from ..values.errors import BadSpec
+
+        raise BadSpec(
+            "no encoder is named",
+            where="-e",
+            mend="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
+        )
+    return list(dict.fromkeys(encoder))
+
+
+def _pixel_encoders(specs: list[str]) -> list[Encoder]:
+    """Those encoders, opened; refuses sources that have their vectors already."""
+    from ..encoders.base import Encoder, open_encoder
+    from ..values.errors import BadSpec
+
+    opened = []
+    for spec in specs:
+        one = open_encoder(spec)
+        if not isinstance(one, Encoder):
+            raise BadSpec(
+                f"{spec} has its vectors already",
+                where="likelens embed",
+                mend="name it in evaluate or search, where an encoder's spec stands",
+            )
+        opened.append(one)
+    return opened
+
+
+def _check_export(export: Path, encoders: int) -> None:
+    from ..values.errors import BadTable
+
+    if encoders != 1:
+        raise BadTable(
+            f"--export writes the vectors of one encoder, not of {encoders}",
+            where=str(export),
+            mend="give one -e",
+        )
+    if export.suffix not in (".parquet", ".npz", ".npy"):
+        raise BadTable(
+            f"vectors cannot be written as {export.suffix or 'a file without an ending'}",
+            where=str(export),
+            mend="end its name in .parquet, .npz or .npy",
+        )
+
+
+def _evaluate(catalogue: Any, specs: list[str], out: Path, store: Path, **settings: Any) -> None:
+    """Compare, write the report, and show the leaderboard."""
+    from .._compare import compare
+
+    as_json = settings.pop("as_json")
+    with show.progress_bar() as progress:
+        board = compare(catalogue, specs, store, progress=progress, **settings)
+        progress("writing the report", 0, 1)
+        report = board.write(out)
+        progress("writing the report", 1, 1)
+    if as_json:
+        show.print_json({**board.to_dict(), "report": str(report)})
+        return
+    show.print_leaderboard(board)
+    for text in board.notes:
+        show.note(text)
+    show.stdout().print(f"report: {report}", markup=False, soft_wrap=True)
+
+
+def _hits_json(hits: Hits, html: Path | None) -> dict[str, Any]:
+    rows = hits.attributes.to_pylist()
+    return {
+        "encoder": hits.encoder.name,
+        "fingerprint": hits.encoder.fingerprint,
+        "candidates": hits.candidates,
+        "hits": [
+            {"id": item, "score": round(float(score), 6), "path": str(path), "attributes": row}
+            for item, score, path, row in zip(hits.ids, hits.scores, hits.paths, rows, strict=True)
+        ],
+        **({"page": str(html)} if html is not None else {}),
+    }

@@ -1,0 +1,67 @@
+"""``likelens doctor``: what is installed, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from . import show
+
+NEEDED = {
+    "numpy": "arrays",
+    "scipy": "sparse tags",
+    "pyarrow": "tables",
+    "pylance": "the store",
+    "pillow": "pictures",
+    "simplejpeg": "quick reading of JPEG",
+    "opencv-python-headless": "encoders opencv:",
+    "onnxruntime": "encoders onnx:",
+    "faiss-cpu": "search for many queries",
+    "scikit-learn": "maps in the report",
+    "jinja2": "the report",
+    "typer": "the command line",
+    "rich": "the command line",
+}
+
+def examine() -> dict[str, Any]:
+    """Versions of all libraries, and the machine."""
+    data = Path(os.environ.get("LIKELENS_DATA", "../shared"))
+    return {
+        "likelens": version("likelens"),
+        "python": sys.version.split()[0],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "libraries": [_library(name, use) for name, use in NEEDED.items()],
+        "real_data": str(data) if (data / "data").is_dir() else None,
+    }
+
+
+def _library(name: str, use: str) -> dict[str, Any]:
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        found = None
+    return {"name": name, "for": use, "version": found, "mend": f"pip install {name}"}
+
+
+def print_findings(findings: dict[str, Any]) -> None:
+    """The same as lines for the terminal."""
+    console = show.stdout()
+    console.print(
+        f"likelens {findings['likelens']}, Python {findings['python']}, {findings['machine']}",
+        markup=False,
+    )
+    for part in findings["libraries"]:
+        state = part["version"] or "MISSING"
+        hint = "" if part["version"] else f": {part['mend']}"
+        console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
+    data = findings["real_data"]
+    console.print(
+        f"  real data for tests and benchmarks: {data}"
+        if data
+        else "  no real data for tests and benchmarks: set LIKELENS_DATA (see docs/data.md)",
+        markup=False,
+    )

@@ -1,0 +1,113 @@
+"""Options that several commands share, above all those that say how to read a catalogue."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+CATALOGUE = "How to read SOURCE"
+
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder of class folders, a table (CSV, Parquet, JSON lines), or a catalogue.toml.",
+        show_default=False,
+    ),
+]
+Encoders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-e",
+        "--encoder",
+        metavar="SPEC...",
+        help="Encoders, such as onnx:model.onnx@features or opencv:colour.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[bool, typer.Option(help="Make all vectors of these encoders anew.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.", min=0)]
+
+
+def _option(text: str, *names: str) -> object:
+    return typer.Option(*names, help=text, rich_help_panel=CATALOGUE, show_default=False)
+
+
+Images = Annotated[Path | None, _option("Folder of the pictures of a table.")]
+Id = Annotated[str | None, _option("Column of the item ids (default: id).")]
+Image = Annotated[
+    str | None, _option("Column of file names, if the file is not named after the id.")
+]
+Product = Annotated[str | None, _option("Column of products, if one has several pictures.")]
+Category = Annotated[str | None, _option("Column of class labels.")]
+TagColumns = Annotated[str | None, _option("Columns of tags: gender,colour,season.", "--tags")]
+Split = Annotated[str | None, _option("Text between the values of a cell, such as '|'.")]
+Missing = Annotated[str | None, _option("Texts that stand for no value (default: NA,,null).")]
+Drop = Annotated[str | None, _option("Tag columns to leave out: size,shoe_size.")]
+PurchaseTable = Annotated[
+    Path | None, _option("Table of purchases: columns customer and item.", "--purchases")
+]
+SkipMissing = Annotated[bool, _option("Go on without rows that have no picture.")]
+
+
+def open_catalogue(
+    source: Source,
+    images: Images = None,
+    id: Id = None,  # noqa: A002 - the option's name
+    image: Image = None,
+    product: Product = None,
+    category: Category = None,
+    tags: TagColumns = None,
+    split: Split = None,
+    missing: Missing = None,
+    drop: Drop = None,
+    purchases: PurchaseTable = None,
+    skip_missing: SkipMissing = False,
+) -> Any:
+    """The catalogue that the options of a command name."""
+    from ..values.catalogue import Catalogue
+
+    return Catalogue.open(
+        source,
+        images=images,
+        id=id,
+        image=image,
+        product=product,
+        category=category,
+        tags=None if tags is None else columns(tags),
+        split=split,
+        missing=None if missing is None else [part.strip() for part in missing.split(",")],
+        drop=None if drop is None else columns(drop),
+        purchases=purchases,
+        skip_missing=skip_missing,
+    )
+
+
+def reads_catalogue(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command whose first parameter is a catalogue SOURCE and all its options."""
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(open_catalogue, eval_str=True)
+    catalogue, *others = own.parameters.values()
+
+    @functools.wraps(command)
+    def opened(**given: Any) -> None:
+        described = {name: given.pop(name) for name in shared.parameters}
+        command(**{catalogue.name: open_catalogue(**described)}, **given)
+
+    source, *rest = shared.parameters.values()
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*others, *rest)]
+    signature = inspect.Signature([source, *keyword])
+    opened.__signature__ = signature  # type: ignore[attr-defined]
+    opened.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+    return opened
+
+
+def columns(text: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

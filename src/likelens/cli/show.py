@@ -1,0 +1,151 @@
+"""What the terminal shows: tables on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .._embed import EmbedRun, Progress
+    from .._leaderboard import Leaderboard
+    from .._search import Hits
+
+FAILURES_SHOWN = 5
+
+
+def stdout() -> Console:
+    """Where results go; wide enough not to break a table when it is piped."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def note(text: str) -> None:
+    """Something worth knowing, beside the result."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"note: {text}", markup=False)
+
+
+def print_json(value: Any) -> None:
+    """A result for machines: one JSON value on stdout."""
+    json.dump(value, sys.stdout, indent=1, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Shows what is done, the rate and the time left; only on a terminal.
+
+    When the user stops the run, says that it can be gone on with.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            tasks: dict[str, Any] = {}
+
+            def step(label: str, done: int, total: int) -> None:
+                if label not in tasks:
+                    tasks[label] = bar.add_task(label, total=total, rate="")
+                task = tasks[label]
+                speed = bar.tasks[task].speed
+                rate = f"{speed:,.0f}/s" if speed else ""
+                bar.update(task, completed=done, total=total, rate=rate)
+
+            yield step
+    except KeyboardInterrupt:
+        console.print("stopped: what is done is kept; run the same command again to go on")
+        raise
+
+
+def print_leaderboard(board: Leaderboard) -> None:
+    """The leaderboard as a table."""
+    weighted = board.weights is not None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("encoder", overflow="fold")
+    names = ["CorrEmbed", "95 % interval"]
+    names += ["unweighted"] if weighted else []
+    names += ["nDCG@10", "orphans", "hub skew", "dim", "images/s"]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    ranks = [entry.rank for entry in board.entries]
+    for entry in board.entries:
+        low, high = entry.main.interval()
+        cells = [
+            f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}",
+            entry.card.name,
+            number(entry.main.mean),
+            f"{number(low)} to {number(high)}",
+            *([number(entry.unweighted.mean)] if weighted else []),
+            number(entry.ndcg.mean),
+            "-" if math.isnan(entry.hubness.orphans) else f"{entry.hubness.orphans:.1%}",
+            number(entry.hubness.skewness, 1),
+            str(entry.card.dim),
+            number(entry.images_per_second, 0),
+        ]
+        control = entry.card.name.startswith("control:")
+        table.add_row(*cells, style="dim" if control else "bold" if entry.rank == 1 else "")
+    stdout().print(table)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number, or a dash where there is none."""
+    return "-" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def print_run(run: EmbedRun) -> None:
+    """What embedding did, and the first few pictures that it had to set aside."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for item, path, reason in run.failures[:FAILURES_SHOWN]:
+        console.print(f"set aside: {item}: {reason} ({path})", markup=False)
+    if len(run.failures) > FAILURES_SHOWN:
+        more = len(run.failures) - FAILURES_SHOWN
+        console.print(f"set aside: {more:,} more; all of them are listed in the store")
+    speed = f", {run.images_per_second:,.0f} images/s" if run.images_per_second else ""
+    stdout().print(
+        f"{run.name}: {run.embedded:,} embedded, {run.copied:,} copies, {run.kept:,} kept, "
+        f"{run.forgotten:,} forgotten, {len(run.failures):,} set aside{speed}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def print_hits(hits: Hits) -> None:
+    """What a search found, as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("id", overflow="fold")
+    names = hits.attributes.column_names[:6]
+    for name in names:
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    rows = hits.attributes.select(names).to_pylist()
+    for place, (item, score, row) in enumerate(zip(hits.ids, hits.scores, rows, strict=True), 1):
+        table.add_row(str(place), f"{score:.4f}", item, *(cell(row[name]) for name in names))
+    stdout().print(table)
+
+
+def cell(value: object) -> str:
+    """An attribute's value as text."""
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,242 @@
+"""What every encoder offers, the register of sources, and ``open_encoder``."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ..images import Picture, open_image
+from ..values.arrays import Array, Floats, rows_not_finite
+from ..values.embeddings import Embeddings, EncoderCard
+from ..values.errors import BadShape, BadSpec, first_few
+from ..values.registry import Registry
+from ..values.spec import Spec
+
+if TYPE_CHECKING:
+    from ..values.catalogue import Catalogue
+
+ENCODERS = Registry("encoder source")
+ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
+ENCODERS.add("opencv", "likelens.encoders.classical:open_classical")
+ENCODERS.add("control", "likelens.encoders.control:open_control")
+ENCODERS.add("vectors", "likelens.encoders.vectors:VectorFile")
+
+
+class Encoder(ABC):
+    """Turns pictures into vectors.
+
+    A new source writes ``prepare`` (one picture, run in many threads) and
+    ``forward`` (a batch of prepared pictures). The vector of a picture depends on
+    that picture alone, whatever else is in the batch.
+
+    Attributes:
+        spec: the name it was opened by.
+        card: what is known of it: name, fingerprint, dimension and more.
+        batch_size: how many pictures one call of ``forward`` should get.
+        parallel: whether several threads may call ``forward`` at once and gain by it.
+        layers: which of ``penultimate`` and ``output`` can be asked for by ``@``.
+    """
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ()
+    """Specs that need no file; the conformance tests open each of them."""
+
+    spec: Spec
+    card: EncoderCard
+    batch_size = 8
+    parallel = True
+    layers: tuple[str, ...] = ()
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.card.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the vectors: weights, preprocessing, layer."""
+        return self.card.fingerprint
+
+    @abstractmethod
+    def prepare(self, image: Array) -> Array:
+        """What the encoder needs of one picture: (height, width, 3) uint8 RGB in."""
+
+    @abstractmethod
+    def forward(self, prepared: Sequence[Array]) -> Array:
+        """The (n, dim) vectors of n prepared pictures."""
+
+    def encode(self, images: Iterable[Picture]) -> Floats:
+        """The vectors of some pictures, in their order.
+
+        Args:
+            images: PIL images, paths, encoded bytes, or uint8 arrays (height, width, 3) in RGB.
+
+        Returns:
+            (n, dim) float32.
+
+        Raises:
+            BadImage: a picture cannot be read.
+            BadShape: the encoder returned something else than finite vectors.
+        """
+        pictures = list(images)
+        batches = [
+            pictures[start : start + self.batch_size]
+            for start in range(0, len(pictures), self.batch_size)
+        ]
+        if len(batches) < 2:  # no threads for one picture
+            parts = [self._batch(batch) for batch in batches]
+        elif self.parallel:
+            with ThreadPoolExecutor(cores()) as pool:
+                parts = list(pool.map(self._batch, batches))
+        else:
+            with ThreadPoolExecutor(cores()) as pool:
+                ready = pool.map(lambda picture: self.prepare(open_image(picture)), pictures)
+                parts = [self._stacked([next(ready) for _ in batch]) for batch in batches]
+        return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+
+    def _batch(self, pictures: Sequence[Picture]) -> Floats:
+        return self._stacked([self.prepare(open_image(picture)) for picture in pictures])
+
+    def _stacked(self, prepared: Sequence[Array]) -> Floats:
+        return stack(self.forward(prepared), len(prepared), self)
+
+
+class FittedEncoder(Encoder):
+    """An encoder that must see a sample of pictures once (a vocabulary of visual words).
+
+    Its fingerprint covers what it learnt, so it has one only when fitted.
+    """
+
+    @property
+    @abstractmethod
+    def fitted(self) -> bool:
+        """Whether it has learnt, or loaded what was learnt."""
+
+    @property
+    @abstractmethod
+    def sample_size(self) -> int:
+        """How many pictures it wants to see."""
+
+    @abstractmethod
+    def fit(self, images: Iterable[Picture]) -> None:
+        """Learn from a sample; the same pictures in the same order teach the same."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Array]:
+        """What was learnt, as arrays."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, Array]) -> None:
+        """Take over what ``state`` returned."""
+
+
+class VectorSource(ABC):
+    """Vectors that do not come from pixels: a file, or other vectors shuffled.
+
+    Stands wherever an encoder's spec does, for items of a catalogue.
+    """
+
+    spec: Spec
+
+    @abstractmethod
+    def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:
+        """The vectors of the catalogue's items.
+
+        Args:
+            catalogue: whose items.
+            embed: gives the embeddings of the same catalogue by another spec.
+        """
+
+    def encode(self, images: Iterable[Picture]) -> Floats:  # noqa: ARG002
+        """Refuses: there is nothing here that could look at a picture.
+
+        Raises:
+            BadSpec: always.
+        """
+        raise BadSpec(
+            f"{self.spec} has vectors for the items of a catalogue, and cannot encode a picture",
+            where=str(self.spec),
+            mend="ask with the id of an item, or use an encoder",
+        )
+
+
+def open_encoder(spec: str | Spec) -> Encoder | VectorSource:
+    """The encoder of that name.
+
+    Args:
+        spec: ``source:identifier[@layer][?option=value&...]``, such as
+            ``onnx:model.onnx@features`` or ``opencv:sift?words=512``.
+
+    Raises:
+        BadSpec: the source, identifier, layer or an option is unknown.
+        MissingExtra: the source needs a library that is not installed.
+    """
+    parsed = Spec.parse(spec) if isinstance(spec, str) else spec
+    opened = ENCODERS.load(parsed.source)(parsed)
+    if not isinstance(opened, Encoder | VectorSource):
+        raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
+    return opened
+
+
+def stack(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Floats:
+    """The (count, dim) float32 matrix of an encoder's answer, checked.
+
+    Raises:
+        BadShape: another shape, or a value that is not finite.
+    """
+    matrix = shaped(rows, count, encoder)
+    broken = rows_not_finite(matrix)
+    if broken.size:
+        raise BadShape(
+            f"{broken.size} of {count} vectors hold NaN or infinity: rows {first_few(broken)}",
+            where=str(encoder.spec),
+            mend="check the weights and the preprocessing",
+        )
+    return matrix
+
+
+def shaped(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Floats:
+    """The (count, dim) float32 matrix of an encoder's answer; its values are not checked.
+
+    Raises:
+        BadShape: another shape.
+    """
+    matrix = np.ascontiguousarray(rows, np.float32)
+    if count == 0 and matrix.size == 0:
+        matrix = matrix.reshape(0, encoder.dim)
+    if matrix.shape != (count, encoder.dim):
+        raise BadShape(
+            f"got vectors of shape {matrix.shape} for {count} pictures of dimension {encoder.dim}",
+            where=str(encoder.spec),
+            mend="choose another layer, or report this encoder",
+        )
+    return matrix
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def with_layers(spec: str, layers: Sequence[str]) -> list[str]:
+    """A spec once for each of some layers, or as it is where its source has none.
+
+    Raises:
+        BadSpec: the source has layers, but not one of these.
+    """
+    parsed = Spec.parse(spec)
+    maker = ENCODERS.load(parsed.source)
+    if not getattr(maker, "HAS_LAYERS", False):
+        return [spec]
+    return [str(parsed.with_layer(layer)) for layer in layers]
+
+
+def describe_sources() -> dict[str, str]:
+    """What each source of encoders is, in a line with an example."""
+    return {name: ENCODERS.load(name).__doc__.splitlines()[0] for name in ENCODERS.names()}

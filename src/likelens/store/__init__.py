@@ -1,0 +1,1 @@
+"""Stores: where vectors are kept. One file a kind, one line in ``base``."""

@@ -1,0 +1,1 @@
+"""Plain data and its checks; imports nothing of likelens but itself."""

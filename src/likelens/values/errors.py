@@ -1,0 +1,82 @@
+"""Every error that likelens raises on purpose.
+
+LikelensError
+├── BadSpec              an encoder, index or metric is named wrongly      (ValueError)
+├── BadShape             an array has the wrong shape, type or values      (ValueError)
+├── BadTable             a catalogue, table or its options do not fit      (ValueError)
+├── BadImage             a picture cannot be read                          (ValueError)
+├── BadQuery             a filter, region or search cannot be understood   (ValueError)
+├── FingerprintMismatch  vectors of two encoders would be mixed            (ValueError)
+├── MissingExtra         an optional library is not installed              (ImportError)
+└── StoreBroken          a store is damaged, or is none                    (RuntimeError)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class LikelensError(Exception):
+    """What went wrong, where, and how to mend it.
+
+    Args:
+        what: one sentence, no full stop.
+        where: the file, option, spec or argument concerned.
+        mend: what the reader can do about it.
+    """
+
+    wrong_use = False
+    """Whether the command line exits with 2 (wrong use) rather than 1 (failed)."""
+
+    def __init__(self, what: str, *, where: str, mend: str) -> None:
+        super().__init__(f"{what}\n  where: {where}\n  mend:  {mend}")
+        self.what, self.where, self.mend = what, where, mend
+
+
+class BadSpec(LikelensError, ValueError):
+    """An encoder, index or metric is named wrongly."""
+
+    wrong_use = True
+
+
+class BadShape(LikelensError, ValueError):
+    """An array has the wrong shape, type or values."""
+
+
+class BadTable(LikelensError, ValueError):
+    """A catalogue, table or its options do not fit together."""
+
+    wrong_use = True
+
+
+class BadImage(LikelensError, ValueError):
+    """A picture cannot be read."""
+
+
+class BadQuery(LikelensError, ValueError):
+    """A filter, region or search cannot be understood."""
+
+    wrong_use = True
+
+
+class FingerprintMismatch(LikelensError, ValueError):
+    """Vectors of two encoders would be mixed."""
+
+
+class MissingExtra(LikelensError, ImportError):
+    """An optional library is not installed."""
+
+
+class StoreBroken(LikelensError, RuntimeError):
+    """A store is damaged, or is none."""
+
+
+class LikelensWarning(UserWarning):
+    """Something that the user should know, though the run goes on."""
+
+
+def first_few(things: Iterable[object], limit: int = 3) -> str:
+    """The first few of many, for a message: ``a, b, c and 9 more``."""
+    names = [str(thing) for thing in things]
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"

@@ -1,0 +1,101 @@
+"""Where a catalogue's parts lie: the keys of ``catalogue.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import BadTable, first_few
+
+MISSING = ("NA", "", "null")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a catalogue's parts lie; the keys of ``catalogue.toml`` and of ``Catalogue.open``.
+
+    Attributes:
+        table: CSV, TSV, Parquet or JSON-lines file, or None for a folder of class folders.
+        images: folder of the pictures; ``images`` beside the table, or the table's own
+            folder, if not given.
+        id: column of the item ids; ``id`` if not given.
+        image: column of file names under ``images``; if not given, the file whose
+            name without its ending is the id.
+        product: column of product ids, where a product has several pictures.
+        category: column of class labels.
+        tags: columns of tags, one category each.
+        split: text between the values of a cell, such as ``|``.
+        missing: texts that stand for no value.
+        drop: tag columns to leave out again (sizes, which no picture shows).
+        purchases: table of purchases with columns customer and item.
+        customer: column of customers in ``purchases``.
+        item: column of item ids in ``purchases``.
+    """
+
+    table: Path | None = None
+    images: Path | None = None
+    id: str = "id"
+    image: str | None = None
+    product: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    split: str | None = None
+    missing: tuple[str, ...] = MISSING
+    drop: tuple[str, ...] = ()
+    purchases: Path | None = None
+    customer: str = "customer"
+    item: str = "item"
+
+
+def find_layout(source: Path) -> Layout:
+    """What a source says of itself, before any option.
+
+    Raises:
+        BadTable: there is nothing there, or its TOML is wrong.
+    """
+    if source.is_dir():
+        inner = source / "catalogue.toml"
+        return _read_toml(inner) if inner.is_file() else Layout(images=source)
+    if not source.exists():
+        raise BadTable(
+            "there is no such folder or table",
+            where=str(source),
+            mend="give a folder of class folders, a table, or a catalogue.toml",
+        )
+    return _read_toml(source) if source.suffix.lower() == ".toml" else Layout(table=source)
+
+
+def _read_toml(path: Path) -> Layout:
+    try:
+        entries: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadTable(
+            f"this is not TOML: {error}", where=str(path), mend="mend that line"
+        ) from error
+    kinds = {entry.name: str(entry.type) for entry in fields(Layout)}
+    unknown = [key for key in entries if key not in kinds]
+    if unknown:
+        raise BadTable(
+            f"unknown key {first_few(unknown)}",
+            where=str(path),
+            mend=f"the keys are: {', '.join(kinds)}",
+        )
+    layout = Layout(**{key: _entry(path, key, kinds[key], v) for key, v in entries.items()})
+    if layout.table is None and layout.images is None:
+        layout = replace(layout, images=path.parent)
+    return layout
+
+
+def _entry(path: Path, key: str, kind: str, value: object) -> Any:
+    """One key's value as ``Layout`` holds it."""
+    if kind.startswith("tuple"):
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        raise BadTable(
+            f'{key} must be a list of texts, ["a", "b"]', where=str(path), mend="mend that line"
+        )
+    if not isinstance(value, str):
+        raise BadTable(f"{key} must be a text", where=str(path), mend="mend that line")
+    return path.parent / value if kind.startswith("Path") else value

@@ -1,0 +1,44 @@
+"""What tests share: small pictures, catalogues, and where real data may be found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that holds data/ and weights/ (see docs/data.md); skips where there is none."""
+    root = Path(os.environ.get("LIKELENS_DATA", ROOT.parent / "shared"))
+    if not (root / "data").is_dir() or not (root / "weights").is_dir():
+        pytest.skip(f"no real data in {root}: set LIKELENS_DATA (docs/data.md)")
+    return root
+
+
+def paint(path: Path, seed: int, size: tuple[int, int] = (24, 20)) -> Path:
+    """A small picture of random coloured stripes, as PNG or JPEG by its name."""
+    draw = np.random.default_rng(seed)
+    rows = draw.integers(0, 256, (size[1], 1, 3), np.uint8)
+    pixels = np.broadcast_to(rows, (size[1], size[0], 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path)
+    return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A table of eight items with tags, and their pictures; returns the table."""
+    lines = ["id,colour,kind,price"]
+    for number in range(8):
+        paint(tmp_path / "images" / f"{number}.png", number)
+        colour = ("red", "blue|red", "NA", "green")[number % 4]
+        lines.append(f"{number},{colour},{'shirt' if number < 4 else 'shoe'},{number}.5")
+    table = tmp_path / "shop.csv"
+    table.write_text("\n".join(lines) + "\n")
+    return table

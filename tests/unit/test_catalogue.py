@@ -1,0 +1,242 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import paint
+from likelens import Catalogue
+from likelens.values.errors import BadTable
+
+
+def test_a_folder_of_class_folders(tmp_path):
+    for name in ("cat/1.png", "cat/deep/1.jpg", "dog/1.png", ".hidden/1.png", "dog/notes.txt"):
+        (paint if name[-3:] != "txt" else lambda path, _: path.write_text("x"))(tmp_path / name, 1)
+    catalogue = Catalogue.open(tmp_path)
+    assert catalogue.ids == ("cat/1.png", "cat/deep/1.jpg", "dog/1.png")
+    assert catalogue.labels == ("cat", "cat", "dog")
+    assert catalogue.tags.names == ("cat", "dog")
+    assert all(path.is_file() for path in catalogue.paths)
+
+
+def test_a_flat_folder_has_no_tags(tmp_path):
+    paint(tmp_path / "1.png", 1)
+    catalogue = Catalogue.open(tmp_path)
+    assert catalogue.ids == ("1.png",)
+    assert catalogue.tags.names == ()
+
+
+def test_a_table_with_tags(shop):
+    catalogue = Catalogue.open(shop, tags=["colour", "kind"], split="|")
+    assert catalogue.ids == tuple("01234567")
+    assert catalogue.paths[3].name == "3.png"
+    assert catalogue.tags.names == ("blue", "green", "red", "shirt", "shoe")
+    assert catalogue.tags.matrix.toarray()[:3].tolist() == [
+        [0, 0, 1, 1, 0],
+        [1, 0, 1, 1, 0],
+        [0, 0, 0, 1, 0],
+    ]
+    assert catalogue.attributes["colour"].to_pylist()[:3] == [["red"], ["blue", "red"], []]
+    assert catalogue.attributes["price"].to_pylist()[1] == 1.5
+
+
+def test_missing_values_are_configurable(shop):
+    catalogue = Catalogue.open(shop, tags=["colour"], split="|", missing=["green"])
+    assert catalogue.tags.names == ("NA", "blue", "red")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "tsv", "semicolon.csv"])
+def test_every_kind_of_table_says_the_same(shop, kind):
+    table = pa.table(
+        {
+            "sku": ["a", "b"],
+            "file": ["0.png", "1.png"],
+            "colour": [["red", "blue"], None]
+            if kind in ("parquet", "jsonl")
+            else ["red|blue", "NA"],
+            "year": [2011, None],
+        }
+    )
+    path = shop.parent / f"other.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    else:
+        mark = "\t" if kind == "tsv" else ";"
+        rows = [table.column_names, *(row.values() for row in table.to_pylist())]
+        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        path.write_text("\ufeff" + "".join(mark.join(row) + "\n" for row in cells))
+    catalogue = Catalogue.open(
+        path,
+        id="sku",
+        image="file",
+        tags=["colour", "year"],
+        split="|",
+        images=shop.parent / "images",
+    )
+    assert catalogue.ids == ("a", "b")
+    assert catalogue.tags.names == ("blue", "red", "2011")
+    assert catalogue.tags.matrix.toarray().tolist() == [[1, 1, 1], [0, 0, 0]]
+
+
+def test_numeric_ids_are_text(shop):
+    pq.write_table(pa.table({"id": [0, 1]}), shop.parent / "n.parquet")
+    assert Catalogue.open(shop.parent / "n.parquet").ids == ("0", "1")
+
+
+def test_catalogue_toml(shop):
+    toml = shop.parent / "catalogue.toml"
+    toml.write_text('table = "shop.csv"\nimages = "images"\ntags = ["colour"]\nsplit = "|"\n')
+    catalogue = Catalogue.open(toml)
+    assert catalogue.tags.names == ("blue", "green", "red")
+    assert Catalogue.open(shop.parent).ids == catalogue.ids, "a folder that holds one"
+    assert Catalogue.open(toml, tags=["kind"]).tags.names == ("shirt", "shoe"), "options go before"
+
+
+def test_sizes_can_be_dropped(shop):
+    catalogue = Catalogue.open(shop, tags=["colour", "kind"], drop=["kind"])
+    assert catalogue.tags.category_names == ("colour",)
+    with pytest.raises(BadTable, match="no tag category 'size'"):
+        Catalogue.open(shop, tags=["colour"], drop=["size"])
+
+
+def test_products_and_classes(shop):
+    catalogue = Catalogue.open(shop, product="kind", category="colour")
+    assert catalogue.products[-1] == "shoe"
+    assert catalogue.labels[:3] == ("red", "blue|red", None)
+
+
+def test_purchases(shop):
+    (shop.parent / "bought.csv").write_text(
+        "customer,item,date\nc1,0,2020\nc2,1,2021\nc2,NA,2021\n"
+    )
+    purchases = Catalogue.open(shop, purchases=shop.parent / "bought.csv").purchases
+    assert list(zip(purchases.customers, purchases.items, strict=True)) == [
+        ("c1", "0"),
+        ("c2", "1"),
+    ]
+    assert Catalogue.open(shop).purchases is None
+    (shop.parent / "wrong.csv").write_text("who,item\nc1,0\n")
+    with pytest.raises(BadTable, match="no column 'customer' for purchases"):
+        _ = Catalogue.open(shop, purchases=shop.parent / "wrong.csv").purchases
+
+
+def test_repeated_ids_are_counted_and_named(shop):
+    shop.write_text("id\n1\n1\n2\n2\n3\n")
+    with pytest.raises(BadTable, match="2 ids stand on several rows: 1, 2"):
+        Catalogue.open(shop)
+
+
+def test_missing_pictures_are_counted_and_named_or_skipped(shop):
+    shop.write_text("id\n1\n71\n72\n73\n74\n\n2\n")
+    with pytest.raises(BadTable, match="4 items have no picture: 71, 72, 73 and 1 more"):
+        Catalogue.open(shop)
+    catalogue = Catalogue.open(shop, skip_missing=True)
+    assert catalogue.ids == ("1", "2")
+    assert any("left out 4 rows" in note for note in catalogue.notes)
+
+
+def test_rows_without_an_id_are_named(shop):
+    shop.write_text("id,colour\n1,red\nNA,blue\n2,red\n")
+    with pytest.raises(BadTable, match="1 rows have no id: rows 2"):
+        Catalogue.open(shop)
+    assert Catalogue.open(shop, skip_missing=True).ids == ("1", "2")
+
+
+def test_a_table_and_a_folder_that_do_not_match(shop, tmp_path):
+    paint(tmp_path / "others" / "x.png", 1)
+    with pytest.raises(BadTable, match="none of the 8 rows has a picture"):
+        Catalogue.open(shop, images=tmp_path / "others", skip_missing=True)
+
+
+def test_pictures_without_a_row_are_noted(shop):
+    paint(shop.parent / "images" / "extra.png", 1)
+    assert Catalogue.open(shop).notes[0].startswith("1 pictures in ")
+
+
+def test_an_id_that_fits_two_pictures(shop):
+    paint(shop.parent / "images" / "1.jpg", 1)
+    with pytest.raises(BadTable, match=r"1 ids fit several pictures: 1 \(1.jpg, 1.png\)"):
+        Catalogue.open(shop)
+
+
+@pytest.mark.parametrize("name", ["../outside.png", "/etc/outside.png", "a/../../outside.png"])
+def test_pictures_cannot_leave_their_folder(shop, name):
+    paint(shop.parent / "outside.png", 1)
+    shop.write_text(f"id,file\n1,{name}\n")
+    with pytest.raises(BadTable, match="outside the folder of pictures"):
+        Catalogue.open(shop, image="file", images=shop.parent / "images")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"id": "sku"}, "no column 'sku' for ids"),
+        ({"image": "file"}, "no column 'file' for pictures"),
+        ({"tags": ["size"]}, "the columns are: id, colour, kind, price"),
+        ({"product": "p"}, "no column 'p' for products"),
+        ({"category": "c"}, "no column 'c' for classes"),
+        ({"images": "nowhere"}, "no such folder"),
+        ({"tags": "colour"}, "lists of columns"),
+    ],
+)
+def test_wrong_options(shop, options, message):
+    with pytest.raises(BadTable, match=message):
+        Catalogue.open(shop, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.csv", None, "no such folder or table"),
+        ("x.xlsx", b"", "not a kind of table"),
+        ("x.csv", b"id,a\n1,2,3\n", "cannot be read"),
+        ("x.csv", b"id,a\n\xff\xfe,2\n", "cannot be read"),
+        ("x.csv", b"", "cannot be read"),
+        ("x.csv", b"id,a\n", "no rows"),
+        ("x.csv", b"id,id\n1,2\n", "two columns have one name"),
+        ("x.parquet", b"PAR1", "cannot be read"),
+        ("x.jsonl", b'{"id": 1}\n{"id": \n', "cannot be read"),
+        ("x.toml", b"table = ", "not TOML"),
+        ("x.toml", b'tabel = "x.csv"', "unknown key tabel"),
+        ("x.toml", b'tags = "colour"', "tags must be a list"),
+        ("x.toml", b"table = 3", "table must be a text"),
+    ],
+)
+def test_wrong_files(shop, name, content, message):
+    path = shop.parent / "wrong" / name
+    path.parent.mkdir()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadTable, match=message):
+        Catalogue.open(path, images=shop.parent / "images")
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(BadTable, match="no picture in this folder"):
+        Catalogue.open(tmp_path)
+
+
+def test_take_keeps_everything_together(shop):
+    catalogue = Catalogue.open(shop, tags=["colour", "kind"], split="|", product="kind")
+    part = catalogue.take(["5", "1"])
+    assert [path.name for path in part.paths] == ["5.png", "1.png"]
+    assert part.attributes["price"].to_pylist() == [5.5, 1.5]
+    assert part.products == ("shoe", "shirt")
+    assert part.tags.ids == ("5", "1")
+    with pytest.raises(BadTable, match="1 items are not in the catalogue: 9"):
+        catalogue.take(["9"])
+
+
+def test_the_fashion_table(real_data):
+    folder = real_data / "data" / "fashion-products"
+    catalogue = Catalogue.open(folder / "styles.csv", tags=["articleType", "baseColour", "usage"])
+    assert len(catalogue) == 9583
+    assert [len(catalogue.tags.columns(name)) for name in catalogue.tags.category_names] == [
+        75,
+        43,
+        6,
+    ]
+    per_item = catalogue.tags.matrix.sum(axis=1)
+    assert (per_item < 3).sum() == 11, "3 colours and 8 usages are NA"

@@ -1,0 +1,317 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import paint
+from likelens import Catalogue, embed, open_store
+from likelens._embed import fill
+from likelens.encoders.base import Encoder, FittedEncoder
+from likelens.values.embeddings import EncoderCard
+from likelens.values.errors import BadShape, BadTable, FingerprintMismatch, StoreBroken
+from likelens.values.spec import Spec
+
+
+class MeanColour(Encoder):
+    """The mean of each channel; counts what it is asked."""
+
+    def __init__(self, version=1, batch_size=3, parallel=True):
+        self.spec = Spec("test", "mean")
+        self.card = EncoderCard("test:mean", f"version{version}", 3)
+        self.batch_size, self.parallel = batch_size, parallel
+        self.seen = 0
+
+    def prepare(self, image):
+        self.seen += 1
+        return image.mean(axis=(0, 1))
+
+    def forward(self, prepared):
+        return np.stack(prepared)
+
+
+class Centred(FittedEncoder, MeanColour):
+    """Mean colour minus that of a sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = Spec("test", "centred", None, {"seed": "1"})
+        self.centre = None
+
+    @property
+    def fitted(self):
+        return self.centre is not None
+
+    @property
+    def sample_size(self):
+        return 5
+
+    def fit(self, images):
+        self._take(np.mean([self.prepare(image) for image in images], axis=0))
+
+    def state(self):
+        return {"centre": self.centre}
+
+    def load_state(self, state):
+        self._take(state["centre"])
+
+    def _take(self, centre):
+        self.centre = centre
+        self.card = EncoderCard(str(self.spec), f"centre {centre.round(6)}", 3)
+
+    def forward(self, prepared):
+        return np.stack(prepared) - self.centre
+
+
+@pytest.fixture
+def catalogue(shop):
+    return Catalogue.open(shop, tags=["kind"])
+
+
+def expected(catalogue):
+    return MeanColour().encode(catalogue.paths)
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_vectors_are_in_catalogue_order(catalogue, tmp_path, where, parallel):
+    store = None if where == "memory" else tmp_path / "store"
+    made = embed(catalogue, MeanColour(parallel=parallel), store)
+    assert made.ids == catalogue.ids
+    assert made.vectors.dtype == np.float32
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))
+    assert made.fingerprint == "version1"
+    assert len(made.failures) == 0
+    assert made.images_per_second > 0
+
+
+def test_a_second_run_does_nothing(catalogue, tmp_path):
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    again = MeanColour()
+    run = fill(catalogue, again, open_store(tmp_path / "store"))
+    assert (run.embedded, run.kept, again.seen) == (0, 8, 0)
+
+
+def test_only_what_is_new_is_embedded_and_what_is_gone_is_forgotten(catalogue, tmp_path):
+    store = open_store(tmp_path / "store")
+    fill(catalogue, MeanColour(), store)
+    paint(catalogue.paths[2], 102)
+    paint(tmp_path / "images" / "8.png", 8)
+    table = tmp_path / "shop.csv"
+    lines = [line for line in table.read_text().splitlines() if not line.startswith("5,")]
+    table.write_text("\n".join([*lines, "8,red,shoe,1"]) + "\n")
+    changed = Catalogue.open(table)
+    run = fill(changed, MeanColour(), store)
+    assert (run.embedded, run.kept, run.forgotten) == (2, 6, 2)
+    made = store.embeddings("test:mean", changed.ids)
+    assert made.ids == changed.ids
+    np.testing.assert_array_equal(made.vectors, expected(changed))
+    assert store.items()["id"].to_pylist() == list(changed.ids)
+
+
+def test_a_touched_file_is_not_embedded_again(catalogue, tmp_path):
+    store = open_store(tmp_path / "store")
+    fill(catalogue, MeanColour(), store)
+    for path in catalogue.paths:
+        os.utime(path, (1, 1))
+    assert fill(catalogue, MeanColour(), store).embedded == 0
+
+
+def test_identical_files_are_embedded_once(catalogue, tmp_path):
+    for name in ("3", "6"):
+        shutil.copy(catalogue.paths[1], tmp_path / "images" / f"{name}.png")
+    encoder = MeanColour()
+    run = fill(catalogue, encoder, open_store(tmp_path / "store"))
+    assert (run.embedded, run.copied, encoder.seen) == (6, 2, 6)
+    made = embed(catalogue, encoder, tmp_path / "store")
+    assert made.ids == catalogue.ids
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))
+
+
+def test_a_later_copy_gets_the_vector_that_is_there(catalogue, tmp_path):
+    fill(catalogue, MeanColour(), open_store(tmp_path / "store"))
+    shutil.copy(catalogue.paths[1], catalogue.paths[4])
+    encoder = MeanColour()
+    run = fill(catalogue, encoder, open_store(tmp_path / "store"))
+    assert (run.embedded, run.copied, encoder.seen) == (0, 1, 0)
+    made = embed(catalogue, encoder, tmp_path / "store")
+    np.testing.assert_array_equal(made.vectors[4], made.vectors[1])
+
+
+def test_broken_pictures_are_set_aside_wherever_they_stand(catalogue, tmp_path):
+    catalogue.paths[0].write_bytes(b"")
+    catalogue.paths[4].write_text("not a picture")
+    data = catalogue.paths[7].read_bytes()
+    catalogue.paths[7].write_bytes(data[: len(data) // 2])
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
+    good = [item for item in catalogue.ids if item not in "047"]
+    assert list(made.ids) == good
+    np.testing.assert_array_equal(
+        made.vectors, MeanColour().encode([catalogue.paths[int(item)] for item in good])
+    )
+    failures = made.failures.to_pylist()
+    assert [row["id"] for row in failures] == ["0", "4", "7"]
+    assert all(row["reason"] and row["path"].endswith(".png") for row in failures)
+    kept = next((tmp_path / "store").glob("encoders/*/failures.parquet"))
+    assert pq.read_table(kept).equals(made.failures)
+
+
+def test_a_mended_picture_joins(catalogue, tmp_path):
+    good = catalogue.paths[3].read_bytes()
+    catalogue.paths[3].write_bytes(b"")
+    assert len(embed(catalogue, MeanColour(), tmp_path / "store")) == 7
+    catalogue.paths[3].write_bytes(good)
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
+    assert made.ids == catalogue.ids
+    assert len(made.failures) == 0
+
+
+def test_only_broken_pictures(catalogue, tmp_path):
+    for path in catalogue.paths:
+        path.write_bytes(b"no")
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
+    assert made.vectors.shape == (0, 3)
+    assert len(made.failures) == 8
+
+
+def test_a_vector_that_is_not_finite_is_set_aside(catalogue):
+    class Poisoned(MeanColour):
+        def forward(self, prepared):
+            rows = super().forward(prepared)
+            rows[np.isclose(rows[:, 0], expected(catalogue)[5, 0])] = np.nan
+            return rows
+
+    made = embed(catalogue, Poisoned())
+    assert [row["id"] for row in made.failures.to_pylist()] == ["5"]
+    assert made.ids == tuple(item for item in catalogue.ids if item != "5")
+
+
+def test_an_encoder_that_answers_wrongly_is_refused(catalogue):
+    class Short(MeanColour):
+        def forward(self, prepared):
+            return super().forward(prepared)[:, :2]
+
+    with pytest.raises(BadShape, match=r"shape \(3, 2\) for 3 pictures of dimension 3"):
+        embed(catalogue, Short())
+
+
+def test_two_fingerprints_never_mix(catalogue, tmp_path):
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    with pytest.raises(FingerprintMismatch, match="fingerprint version1, now version2"):
+        embed(catalogue, MeanColour(version=2), tmp_path / "store")
+    made = embed(catalogue, MeanColour(version=2), tmp_path / "store", overwrite=True)
+    assert made.fingerprint == "version2"
+
+
+def test_another_name_for_the_same_encoder_finds_its_vectors(catalogue, tmp_path):
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    alias = MeanColour()
+    alias.card = EncoderCard("test:other-name", "version1", 3)
+    assert fill(catalogue, alias, open_store(tmp_path / "store")).kept == 8
+
+
+def test_another_catalogue_is_refused(catalogue, tmp_path):
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    paint(tmp_path / "other" / "x.png", 1)
+    with pytest.raises(BadTable, match="the store holds another catalogue"):
+        embed(Catalogue.open(tmp_path / "other"), MeanColour(), tmp_path / "store")
+    assert len(open_store(tmp_path / "store").known("test:mean")) == 8
+
+
+def test_a_folder_that_is_no_store(tmp_path):
+    (tmp_path / "file.txt").write_text("x")
+    for place in (tmp_path, tmp_path / "file.txt"):
+        with pytest.raises(StoreBroken, match="no likelens store"):
+            open_store(place)
+    with pytest.raises(StoreBroken, match="no store here"):
+        open_store(tmp_path / "gone", create=False)
+
+
+@pytest.mark.parametrize("mark", ["{", "[]", '{"format": 99}'])
+def test_a_damaged_or_newer_store(tmp_path, mark):
+    open_store(tmp_path / "store")
+    (tmp_path / "store" / "store.json").write_text(mark)
+    with pytest.raises(StoreBroken, match=r"cannot be read|has format 99"):
+        open_store(tmp_path / "store")
+
+
+def test_only_one_writes(catalogue, tmp_path):
+    store = open_store(tmp_path / "store")
+    with store.writing(), pytest.raises(StoreBroken, match="another run is writing"):
+        fill(catalogue, MeanColour(), open_store(tmp_path / "store"))
+
+
+def test_a_fitted_encoder_learns_once(catalogue, tmp_path):
+    made = embed(catalogue, Centred(), tmp_path / "store")
+    paint(tmp_path / "images" / "9.png", 90)
+    (tmp_path / "shop.csv").write_text((tmp_path / "shop.csv").read_text() + "9,red,shoe,1\n")
+    again = embed(Catalogue.open(tmp_path / "shop.csv"), Centred(), tmp_path / "store")
+    assert again.fingerprint == made.fingerprint
+    np.testing.assert_array_equal(again.vectors[:8], made.vectors)
+
+
+def test_progress_ends_with_everything_done(catalogue):
+    steps = []
+    embed(catalogue, MeanColour(), progress=lambda *step: steps.append(step))
+    assert steps[-1][1] == steps[-1][2] == 8
+
+
+def test_the_store_is_compacted(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setattr("likelens._embed.COMMIT_ROWS", 1)
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    tables = next((tmp_path / "store").glob("encoders/*/vectors.lance/data"))
+    assert len(list(tables.iterdir())) == 1
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import likelens._embed
+from likelens import Catalogue, open_store
+from unit.test_embed import MeanColour
+
+likelens._embed.COMMIT_ROWS = 4
+
+class Slow(MeanColour):
+    def prepare(self, image):
+        time.sleep(0.02)
+        return super().prepare(image)
+
+print("go", flush=True)
+likelens._embed.fill(Catalogue.open({table!r}), Slow(), open_store({store!r}))
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.6])
+def test_a_killed_run_goes_on_where_it_was(tmp_path, seconds):
+    for number in range(60):
+        paint(tmp_path / "images" / f"{number:02}.png", number)
+    table = tmp_path / "t.csv"
+    table.write_text("id\n" + "".join(f"{number:02}\n" for number in range(60)))
+    place = tmp_path / "store"
+    tests = str(Path(__file__).parent.parent)
+    script = textwrap.dedent(KILLED).format(tests=tests, table=str(table), store=str(place))
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tests)
+    assert child.stdout.readline() == b"go\n"
+    time.sleep(seconds)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+
+    catalogue = Catalogue.open(table)
+    store = open_store(place)
+    before = len(store.known("test:mean")) if store.cards() else 0
+    encoder = MeanColour()
+    run = fill(catalogue, encoder, store)
+    assert run.kept == before
+    assert encoder.seen == 60 - before, "nothing is done twice but the chunk that was lost"
+    made = store.embeddings("test:mean", catalogue.ids)
+    assert made.ids == catalogue.ids
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))

@@ -1,0 +1,71 @@
+"""Data flows one way: values, stages, entry points. Read from the imports themselves."""
+
+import ast
+from pathlib import Path
+
+import likelens
+
+ROOT = Path(likelens.__file__).parent
+
+ALLOWED = {
+    "values": {"values"},
+    "images": {"values", "images"},
+    "encoders": {"values", "images", "encoders"},
+    "store": {"values", "store"},
+    "index": {"values", "index"},
+    "metrics": {"values", "metrics"},
+    "garments": {"values", "garments"},
+    "_embed": {"values", "images", "encoders", "store"},
+    "_search": {"values", "images", "encoders", "store", "index", "_embed"},
+    "_leaderboard": {"values", "metrics", "report"},
+    "_compare": {
+        "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard",
+    },
+    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search"},
+    "cli": {
+        "values", "encoders", "store", "garments", "report", "cli", "_embed", "_search",
+        "_compare", "_leaderboard", "__init__",
+    },
+    "__init__": {
+        "values", "encoders", "store", "index", "metrics", "garments", "_embed", "_search",
+        "_compare", "_leaderboard",
+    },
+    "__main__": {"cli"},
+}  # fmt: skip
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The layers that a module imports, wherever in it the import stands."""
+    package = ("likelens", *path.relative_to(ROOT).parts[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            names = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name[0] == "likelens":
+                inner = name[1] if len(name) > 1 else "__init__"
+                known = (ROOT / inner).is_dir() or (ROOT / f"{inner}.py").is_file()
+                found.add(inner if known else "__init__")
+    return found
+
+
+def test_every_module_has_a_layer_and_keeps_to_it():
+    for path in ROOT.rglob("*.py"):
+        name = layer(path)
+        assert name in ALLOWED, f"{path} has no layer"
+        wrong = imports(path) - ALLOWED[name]
+        assert not wrong, f"{path} imports {wrong}"
+
+
+def test_the_check_sees_imports():
+    assert imports(ROOT / "_search.py") >= {"values", "encoders", "index", "store"}
