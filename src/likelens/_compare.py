@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,11 +24,15 @@ from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
 from .values.errors import BadTable
+from .values.scores import QueryScores
 from .values.spec import Spec
 from .values.tags import Tags
 
 if TYPE_CHECKING:
     pass
+
+SALT = 20_231_108
+"""Keeps the shuffling of the controls apart from that of ``control:shuffled`` of one seed."""
 
 DEPTH = 10
 """Rank at which nDCG, hubs and orphans are measured, and neighbours are shown."""
@@ -38,6 +42,9 @@ LIBRARIES = (
     "faiss-cpu",
 )  # fmt: skip
 """Whose versions may move a score, and are noted."""
+
+NOISE = 0.05
+"""Score of random embeddings above which the reader is told why."""
 
 MAP_ITEMS = 1000
 """Items whose vectors are kept for the map of a report."""
@@ -49,7 +56,8 @@ def compare(
     store: Store | str | os.PathLike[str] | None = None,
     *,
     weights: Mapping[str, float] | None = None,
-    recipe: str | None = None,
+    recipe: Literal["released"] | None = None,
+    self_pairs: Literal["include", "exclude"] = "include",
     max_queries: int = 10_000,
     seed: int = 0,
     overwrite: bool = False,
@@ -63,6 +71,8 @@ def compare(
         store: where vectors are kept; None keeps them in memory only.
         weights: weight of tag categories, instead of those from purchases.
         recipe: ``released`` weights purchases as the authors' released code did.
+        self_pairs: whether an item's likeness to itself counts, as in the paper's
+            equations. In a small catalogue it counts for much, also of noise.
         max_queries: so many items at most, drawn with the seed, are queries of nDCG
             and neighbours. CorrEmbed always takes all.
         seed: of that draw, the controls and the resampling.
@@ -91,7 +101,7 @@ def compare(
     lost = sum(len(one.failures) > 0 for one in everything)
     if lost:
         notes += (f"{lost} encoders failed on some pictures; all are scored on the same items",)
-    judge = _Judge(catalogue, used, max_queries, seed)
+    judge = _Judge(catalogue, used, max_queries, seed, self_pairs)
     entries = []
     for number, embeddings in enumerate(everything):
         say("measuring", number, len(everything))
@@ -141,7 +151,7 @@ def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> lis
 
 
 def _weights(
-    catalogue: Catalogue, given: Mapping[str, float] | None, recipe: str | None
+    catalogue: Catalogue, given: Mapping[str, float] | None, recipe: Literal["released"] | None
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
     """Weights of tag categories, and what to know of them."""
     if given is not None:
@@ -168,8 +178,10 @@ class _Judge:
         weights: Mapping[str, float] | None,
         max_queries: int,
         seed: int,
+        self_pairs: Literal["include", "exclude"],
     ) -> None:
         self.catalogue, self.weights, self.seed = catalogue, weights, seed
+        self.self_pairs = self_pairs
         count = len(catalogue)
         draw = np.random.default_rng(seed)
         self.queries = np.sort(draw.choice(count, min(count, max_queries), replace=False))
@@ -188,19 +200,24 @@ class _Judge:
     def entry(self, embeddings: Embeddings) -> Entry:
         images = metrics.CorrEmbedImages(embeddings.vectors)
         plain, weighted = self.tags, self.weighted_tags
+        sees = metrics.corrembed_by_category(
+            images, plain.matrix, plain.categories, self_pairs=self.self_pairs
+        )
         neighbour_scores, neighbours = _neighbours(embeddings.vectors, self.queries)
         gains = _tag_similarity(plain, self.queries, neighbours)
         depth = neighbours.shape[1]
         return Entry(
             card=embeddings.encoder,
             rank=0,
-            unweighted=metrics.corrembed(images, plain.matrix),
-            weighted=None if weighted is None else metrics.corrembed(images, weighted.matrix),
+            unweighted=sees.whole,
+            weighted=None if weighted is None else self._corrembed(images, weighted.matrix),
             controls=self._controls(images, embeddings, plain),
             weighted_controls={}
             if weighted is None
             else self._controls(images, embeddings, weighted),
-            categories=_categories(images, plain),
+            categories={
+                name: CategoryScore(alone, sees.share[name]) for name, alone in sees.alone.items()
+            },
             ndcg=metrics.ndcg(gains, depth, self.ideal[:, :depth]),
             hubness=metrics.hubness(neighbours, len(embeddings)),
             neighbours=neighbours,
@@ -215,29 +232,39 @@ class _Judge:
         self, images: metrics.CorrEmbedImages, embeddings: Embeddings, tags: Tags
     ) -> dict[str, float]:
         """Table 2 of the CorrEmbed paper: the score with chance in one part's place."""
-        draw = np.random.default_rng(self.seed)
+        draw = np.random.default_rng([self.seed, SALT])
         noise = draw.standard_normal(embeddings.vectors.shape, np.float32)
-        order = draw.permutation(len(embeddings))
-        shuffled = embeddings.vectors[order]
+        shuffled = embeddings.vectors[draw.permutation(len(embeddings))]
+        one, other = (int(seed) for seed in draw.integers(2**31, size=2))
         sides = (
             (metrics.CorrEmbedImages(noise), tags.matrix),
             (metrics.CorrEmbedImages(shuffled), tags.matrix),
-            (images, metrics.random_tags(tags.matrix, self.seed)),
-            (images, metrics.shuffled_tags(tags.matrix, self.seed)),
+            (images, metrics.random_tags(tags.matrix, one)),
+            (images, metrics.shuffled_tags(tags.matrix, other)),
         )
         return {
-            name: metrics.corrembed(side, matrix).mean
+            name: self._corrembed(side, matrix).mean
             for name, (side, matrix) in zip(CONTROLS, sides, strict=True)
         }
+
+    def _corrembed(self, images: metrics.CorrEmbedImages, tags: Any) -> QueryScores:
+        return metrics.corrembed(images, tags, self_pairs=self.self_pairs)
 
     def board(self, entries: Sequence[Entry], notes: tuple[str, ...]) -> Leaderboard:
         scores = {entry.card.name: entry.main for entry in entries}
         pairs = metrics.compare_pairs(scores, seed=self.seed)
-        ranks = metrics.shared_ranks(scores, pairs)
+        ranks = metrics.shared_ranks(pairs)
         ranked = sorted(
             (replace(entry, rank=ranks[entry.card.name]) for entry in entries),
             key=lambda entry: -np.nan_to_num(entry.main.mean, nan=-2.0),
         )
+        noise = max(entry.controls["random embeddings"] for entry in entries)
+        if self.self_pairs == "include" and noise > NOISE:
+            text = (
+                f"random embeddings score up to {noise:.2f} here, because an item is alike to "
+                "itself and there are few others; leave that out with --self-pairs exclude"
+            )
+            notes = (*notes, text)
         return Leaderboard(
             entries=tuple(ranked),
             catalogue=self.catalogue,
@@ -246,13 +273,8 @@ class _Judge:
             queries=self.queries,
             map_items=self.map_items,
             notes=notes,
-            run=_run(self.catalogue, ranked, self.seed),
+            run=_run(self.catalogue, ranked, self.seed) | {"self_pairs": self.self_pairs},
         )
-
-
-def _categories(images: metrics.CorrEmbedImages, tags: Tags) -> dict[str, CategoryScore]:
-    found = metrics.corrembed_by_category(images, tags.matrix, tags.categories)
-    return {name: CategoryScore(one.alone, one.share) for name, one in found.items()}
 
 
 def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]:
@@ -269,7 +291,7 @@ def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]
 def _unit_tags(tags: Tags) -> Any:
     from scipy.sparse import csr_array
 
-    matrix = csr_array(tags.matrix, dtype=np.float32)
+    matrix = tags.matrix.astype(np.float32)
     lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1))
     return csr_array(matrix.multiply(1 / np.where(lengths > 0, lengths, 1)[:, None]))
 

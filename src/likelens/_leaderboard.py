@@ -117,7 +117,7 @@ class Leaderboard:
         return {
             "leaderboard": [_plain(_table_row(entry)) for entry in self.entries],
             "weights": None if self.weights is None else dict(self.weights),
-            "pairs": _plain(self.pairs.to_rows()),
+            "pairs": _plain(_pair_rows(self.pairs)),
             "items": len(self.catalogue),
             "notes": list(self.notes),
             "run": dict(self.run),
@@ -168,6 +168,22 @@ def _table_row(entry: Entry) -> dict[str, Any]:
         row[f"sees: {name}"] = score.alone.mean
         row[f"share: {name}"] = score.share
     return row
+
+
+def _pair_rows(pairs: metrics.PairTests) -> list[dict[str, Any]]:
+    """Every two encoders once: the difference of their scores, and whether it is significant."""
+    return [
+        {
+            "encoder": first,
+            "other": other,
+            "difference": pairs.difference[row, column],
+            "p": pairs.p[row, column],
+            "p_holm": pairs.p_holm[row, column],
+        }
+        for row, first in enumerate(pairs.names)
+        for column, other in enumerate(pairs.names)
+        if row < column
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -155,7 +155,7 @@ class Searcher:
             ids=ids,
             scores=scores,
             paths=tuple(self.catalogue.paths[row] for row in rows),
-            attributes=self.catalogue.attributes.take(rows),
+            attributes=self.catalogue.attributes.take(np.array(rows, np.int64)),
             encoder=self.embeddings.encoder,
             queries=tuple(_name(one) for one in wanted),
             candidates=candidates,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from . import options, show
 if TYPE_CHECKING:
     from .._search import Hits
     from ..encoders.base import Encoder
+
+SelfPairs = Literal["include", "exclude"]
+Recipe = Literal["released"]
 
 app = typer.Typer(
     name="likelens",
@@ -67,7 +70,14 @@ def demo(
         progress("drawing garments", items, items)
     specs = [*DEMO_ENCODERS, *(encoder or [])]
     _evaluate(
-        Catalogue.open(source), specs, out / "report", out / "store", seed=seed, as_json=as_json
+        Catalogue.open(source),
+        specs,
+        out / "report",
+        out / "store",
+        recipe="released",
+        self_pairs="exclude",
+        seed=seed,
+        as_json=as_json,
     )
     if not as_json:
         first = next((source.parent / "images").glob("*.jpg"))
@@ -135,12 +145,15 @@ def evaluate(
         ),
     ] = None,
     recipe: Annotated[
-        str | None,
+        Recipe | None,
         typer.Option(
-            help="'released': weigh purchases as the CorrEmbed authors' code did.",
+            help="Weigh purchases as the CorrEmbed authors' code did.",
             show_default=False,
         ),
     ] = None,
+    self_pairs: Annotated[
+        SelfPairs, typer.Option(help="Whether an item's likeness to itself counts.")
+    ] = "include",
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -157,6 +170,7 @@ def evaluate(
         out,
         store or out / "store",
         recipe=recipe,
+        self_pairs=self_pairs,
         seed=seed,
         overwrite=overwrite,
         as_json=as_json,

@@ -27,6 +27,7 @@ NEEDED = {
     "rich": "the command line",
 }
 
+
 def examine() -> dict[str, Any]:
     """Versions of all libraries, and the machine."""
     data = Path(os.environ.get("LIKELENS_DATA", "../shared"))

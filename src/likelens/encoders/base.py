@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -225,16 +226,31 @@ def cores() -> int:
 
 
 def with_layers(spec: str, layers: Sequence[str]) -> list[str]:
-    """A spec once for each of some layers, or as it is where its source has none.
+    """A spec once for each of the layers that its encoder has, or as it is.
+
+    A spec that names its layer is left alone, and so is an encoder without layers.
+
+    Args:
+        spec: of any encoder.
+        layers: ``penultimate`` and ``output``, of which an encoder without the one is
+            given by the other alone, or names of outputs.
 
     Raises:
-        BadSpec: the source has layers, but not one of these.
+        BadSpec: the encoder has no output of such a name.
     """
     parsed = Spec.parse(spec)
-    maker = ENCODERS.load(parsed.source)
-    if not getattr(maker, "HAS_LAYERS", False):
+    opened = open_encoder(parsed)
+    has = opened.layers if isinstance(opened, Encoder) else ()
+    if parsed.layer or not has:
         return [spec]
-    return [str(parsed.with_layer(layer)) for layer in layers]
+    wanted = [layer for layer in layers if layer in has or layer not in ("penultimate", "output")]
+    return [str(parsed.with_layer(layer)) for layer in wanted] or [spec]
+
+
+def examples(source: str) -> tuple[str, ...]:
+    """Specs of a source that need no file: EXAMPLES of its class, or of its module."""
+    maker = ENCODERS.load(source)
+    return getattr(maker, "EXAMPLES", getattr(sys.modules[maker.__module__], "EXAMPLES", ()))
 
 
 def describe_sources() -> dict[str, str]:

@@ -121,14 +121,16 @@ class LanceStore(Store):
     def matching(self, where: str) -> Array:
         """The items for which a condition holds."""
         dataset = self._open(self.root / "items.lance")
+        quoted = [name for name in dataset.schema.names if f'"{name}"' in where]
+        if quoted:  # which SQL here would read as text, and silently find nothing
+            problem = f"the column {quoted[0]} stands in double quotes"
+            raise self._bad_filter(where, problem, dataset.schema)
         try:
             rows = dataset.to_table(filter=where, columns=[], with_row_id=True)["_rowid"]
         except (ValueError, OSError, RuntimeError) as error:
             raise self._bad_filter(where, str(error), dataset.schema) from error
         everything = dataset.to_table(columns=[], with_row_id=True)["_rowid"].to_numpy()
         mask: Array = np.isin(everything, rows.to_numpy())
-        if not mask.any() and '"' in where:
-            raise self._bad_filter(where, "text stands in single quotes", dataset.schema)
         return mask
 
     def _bad_filter(self, where: str, error: str, schema: pa.Schema) -> BadQuery:

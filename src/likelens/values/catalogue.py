@@ -177,7 +177,7 @@ class Catalogue:
             self,
             ids=tuple(ids),
             paths=tuple(self.paths[row] for row in rows),
-            attributes=self.attributes.take(rows),
+            attributes=self.attributes.take(np.array(rows, np.int64)),
             tags=self.tags.take(ids),
             products=None if self.products is None else tuple(self.products[r] for r in rows),
             labels=None if self.labels is None else tuple(self.labels[r] for r in rows),
