@@ -37,7 +37,8 @@ class Hits:
         paths: their pictures.
         attributes: Arrow table of their attributes, in the same order.
         encoder: the card of the encoder that compared them.
-        queries: the pictures asked about, as text.
+        queries: what was asked with, as text.
+        pictures: the same as pictures: paths, or the part that a region names.
         candidates: how many items were compared.
     """
 
@@ -47,6 +48,7 @@ class Hits:
     attributes: pa.Table = field(repr=False)
     encoder: EncoderCard
     queries: tuple[str, ...]
+    pictures: tuple[Picture, ...] = field(repr=False)
     candidates: int
 
     def __len__(self) -> int:
@@ -144,21 +146,17 @@ class Searcher:
         used = set() if include_self else {item for _, item in asked + against if item is not None}
         allowed = self._allowed(where, used)
         scores, positions = self.index.search(vector, k, allowed)
-        return self._hits(scores[0], positions[0], int(allowed.sum()), wanted)
-
-    def _hits(
-        self, scores: Floats, positions: Array, candidates: int, wanted: Sequence[Picture]
-    ) -> Hits:
-        ids = tuple(self.embeddings.ids[row] for row in positions)
+        ids = tuple(self.embeddings.ids[row] for row in positions[0])
         rows = [self.catalogue.position[item] for item in ids]
         return Hits(
             ids=ids,
-            scores=scores,
+            scores=scores[0],
             paths=tuple(self.catalogue.paths[row] for row in rows),
             attributes=self.catalogue.attributes.take(np.array(rows, np.int64)),
             encoder=self.embeddings.encoder,
             queries=tuple(_name(one) for one in wanted),
-            candidates=candidates,
+            pictures=tuple(self._picture(one, item, region) for one, item in asked),
+            candidates=int(allowed.sum()),
         )
 
     def _item(self, picture: Picture) -> str | None:
@@ -192,6 +190,11 @@ class Searcher:
         if item is not None and item in self.row and region is None:
             stored: Floats = self.embeddings.vectors[self.row[item]]
             return stored
+        encoded: Floats = self.encoder.encode([self._picture(picture, item, region)])[0]
+        return encoded
+
+    def _picture(self, picture: Picture, item: str | None, region: str | None) -> Picture:
+        """What there is to look at: the item's file, or the part of it that a region names."""
         source = self.catalogue.paths[self.catalogue.position[item]] if item else picture
         if isinstance(source, str) and not Path(source).exists():
             raise BadQuery(
@@ -199,11 +202,7 @@ class Searcher:
                 where=source,
                 mend="give the path of a picture, or an id of the catalogue",
             )
-        image = open_image(source)
-        if region is not None:
-            image = crop(image, region)
-        encoded: Floats = self.encoder.encode([image])[0]
-        return encoded
+        return source if region is None else crop(open_image(source), region)
 
     def _allowed(self, where: str | None, used: set[str]) -> Array:
         allowed = np.ones(len(self.embeddings), bool)

@@ -1,5 +1,7 @@
 """Laws that every index keeps; a new one is tested by being registered."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,14 +21,10 @@ SMALL = hnp.arrays(
 )
 
 
-def truth(vectors, query, k, allowed):
-    """Cosine similarity from its definition; best first, ties by position."""
-    scored = []
-    for position in allowed:
-        lengths = np.linalg.norm(vectors[position]) * np.linalg.norm(query)
-        score = float(vectors[position] @ query) / lengths if lengths else 0.0
-        scored.append((-round(score, 5), position))
-    return [position for _, position in sorted(scored)[:k]], [-s for s, _ in sorted(scored)[:k]]
+def cosines(vectors, query):
+    """Cosine similarity from its definition; 0 where a vector is zero."""
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    return np.divide(vectors @ query, lengths, out=np.zeros(len(vectors)), where=lengths > 0)
 
 
 @pytest.mark.parametrize("kind", EXACT)
@@ -47,9 +45,19 @@ def test_exact_is_the_truth(kind, vectors, data):
     scores, positions = build_index(vectors, kind).search(queries, k, mask)
     assert scores.shape == positions.shape == (len(queries), min(k, len(allowed)))
     for query, row, values in zip(queries.astype(float), positions, scores, strict=True):
-        expected, similar = truth(vectors.astype(float), query, k, allowed)
-        assert row.tolist() == expected
-        np.testing.assert_allclose(values, similar, atol=2e-5)
+        similar = cosines(vectors.astype(float), query)
+        np.testing.assert_allclose(values, similar[row], atol=1e-6)
+        assert (np.diff(values) <= 0).all()
+        assert len(set(row)) == len(row)
+        assert set(row) <= set(allowed)
+        left = sorted(set(allowed) - set(row))
+        assert all(similar[other] <= values[-1] + 1e-6 for other in left)
+        for other in left:  # of identical vectors, the first ones are returned
+            assert not any(
+                other < found and (vectors[other] == vectors[found]).all() for found in row
+            )
+        for one, two in itertools.pairwise(row):
+            assert one < two or (vectors[one] != vectors[two]).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)

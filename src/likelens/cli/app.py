@@ -163,7 +163,7 @@ def evaluate(
     if layers is not None:
         from ..encoders.base import with_layers
 
-        specs = [each for spec in specs for each in with_layers(spec, options.columns(layers))]
+        specs = with_layers(specs, options.columns(layers))
     _evaluate(
         catalogue,
         specs,
@@ -224,7 +224,7 @@ def search(
     if html is not None:
         from ..report.hits import write_hits
 
-        write_hits(hits, html)
+        write_hits(hits, html, hits.pictures)
     if as_json:
         show.print_json(_hits_json(hits, html))
         return

@@ -225,26 +225,30 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def with_layers(spec: str, layers: Sequence[str]) -> list[str]:
-    """A spec once for each of the layers that its encoder has, or as it is.
+def with_layers(specs: Sequence[str], layers: Sequence[str]) -> list[str]:
+    """Each spec once per layer where its encoder has all of them, else as it is.
 
-    A spec that names its layer is left alone, and so is an encoder without layers.
-
-    Args:
-        spec: of any encoder.
-        layers: ``penultimate`` and ``output``, of which an encoder without the one is
-            given by the other alone, or names of outputs.
+    A spec that names its layer is left as it is.
 
     Raises:
-        BadSpec: the encoder has no output of such a name.
+        BadSpec: no encoder has these layers.
     """
-    parsed = Spec.parse(spec)
-    opened = open_encoder(parsed)
-    has = opened.layers if isinstance(opened, Encoder) else ()
-    if parsed.layer or not has:
-        return [spec]
-    wanted = [layer for layer in layers if layer in has or layer not in ("penultimate", "output")]
-    return [str(parsed.with_layer(layer)) for layer in wanted] or [spec]
+    expanded, found = [], False
+    for spec in specs:
+        parsed = Spec.parse(spec)
+        has = () if parsed.layer else getattr(open_encoder(parsed), "layers", ())
+        if set(layers) <= set(has):
+            expanded += [str(parsed.with_layer(layer)) for layer in layers]
+            found = True
+        else:
+            expanded.append(spec)
+    if not found:
+        raise BadSpec(
+            f"no encoder has the layers {' and '.join(layers)}",
+            where=f"--layers {','.join(layers)}",
+            mend="give output,penultimate with a model that has both, or leave --layers out",
+        )
+    return expanded
 
 
 def examples(source: str) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from .errors import BadShape, BadSpec
 
 QUERIES = "the sampling of queries; the gallery is taken as given"
 ITEMS = "the sampling of items, as queries and as gallery"
-GROUPS = 8_192
-CHUNK_DRAWS = 2**22
+GROUPS = 4_096
+CHUNK_DRAWS = 2**20
 
 
 class QueryScores:
@@ -92,12 +92,12 @@ class QueryScores:
         drawn anew with replacement; the mean of each draw less the true one, in units
         of its own standard error, gives the quantiles (Efron 1979; Hall 1988). Where
         over 1 % of the draws have no spread, as among few scores of few values,
-        Student's t takes their place. Beyond 8,192 values, sums of equal groups are
+        Student's t takes their place. Beyond 4,096 values, sums of equal groups are
         drawn instead, which leaves the standard error within about 1 %.
 
-        Measured: a 95 % interval covered the true mean in 93 to 97 % of runs from 20
-        continuous scores on; on 10 in 94 %, on 5 in 92 to 95 %. Scores of 0 and 1 with
-        a mean of .9 need 100: 50 gave 86 %, 20 gave 88 %.
+        Measured: a 95 % interval covered the true mean in 94 to 97 % of runs of 5 to
+        1,000 correlations or nDCG values. Scores of 0 and 1 with a mean of .9 need
+        100 queries: 50 gave 86 %, 20 gave 88 %, 10 gave 64 %.
 
         Args:
             level: confidence, between 0 and 1.
@@ -160,9 +160,10 @@ def _t_quantiles(values: Floats, tail: float, seed: int, resamples: int) -> tupl
     for start in range(0, resamples, rows):
         drawn = random.integers(0, count, (min(rows, resamples - start), count), np.int32)
         draw = values[drawn]
-        spread = draw.std(axis=1, ddof=1)
-        mean = draw.mean(axis=1) * np.sqrt(count)
-        found.append(np.divide(mean, spread, where=spread > 0, out=np.full(len(draw), np.nan)))
+        total, squares = draw.sum(axis=1), np.einsum("ij,ij->i", draw, draw)
+        variance = (squares - total**2 / count) / (count - 1)
+        spread = np.sqrt(np.where(variance > 1e-12 * squares, variance, np.nan))
+        found.append(total / np.sqrt(count) / spread)
     ratios = np.concatenate(found)
     if np.isnan(ratios).mean() > 0.01:
         from scipy.special import stdtrit

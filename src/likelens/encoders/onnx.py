@@ -1,0 +1,288 @@
+"""Any ONNX file, by onnxruntime on the processor: ``onnx:FILE[@output][?option=value]``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..values.arrays import Array
+from ..values.embeddings import EncoderCard
+from ..values.errors import BadSpec, LikelensWarning
+from ..values.spec import Spec, fingerprint
+from .base import Encoder
+from .onnx_file import read_onnx_file
+from .preprocessing import VERSION, Preprocessing, Size
+from .settings import OPTIONS, PRESETS, Side, read_side, settle
+
+PENULTIMATE = (
+    "features",
+    "embeddings",
+    "embedding",
+    "image_embeds",
+    "image_embeddings",
+    "pooler_output",
+    "penultimate",
+    "last_hidden_state",
+)
+"""Outputs that ``@penultimate``, the default, stands for: the first that exists."""
+
+OUTPUT = ("logits", "output", "probabilities", "probs", "scores", "predictions", "softmax")
+"""Outputs that ``@output`` stands for: the first that exists."""
+
+POOLS = ("avg", "max", "cls")
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+class OnnxEncoder(Encoder):
+    """Any ONNX file: onnx:FILE[@output].
+
+    The layer is the name of an output, or ``penultimate`` or ``output`` for the usual
+    names of those; a file with a single output needs none. How pictures are prepared is
+    told by options, by a file beside the model, or by a preset (see ``settings``).
+    ``pool`` makes one vector of a map of features or of tokens, where there is one.
+
+    Pictures run through the network one at a time, unless the file demands a batch: so a
+    vector cannot depend on its neighbours, and on a processor this is no slower.
+
+    Raises:
+        BadSpec: no such file, no ONNX file, not one input for pictures, an unknown output
+            or option, or no way to tell how large a picture must be.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        spec.check_options((*OPTIONS, "pool"))
+        self.spec = spec
+        path, layer = _locate(spec)
+        self._session = _load(path, spec)
+        self._input = _only_input(self._session, spec)
+        self._type = _TYPES[self._input.type]
+        batch = self._input.shape[0]
+        self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
+        outputs = self._session.get_outputs()
+        self.layers = _layers(outputs)
+        self._output = _choose(layer or "penultimate", outputs, spec)
+        side = read_side(path, (*OPTIONS, "pool"))
+        self._pool = spec.option("pool", str, side.keys.pop("pool", ""), choices=POOLS)
+        self.preprocessing = self._settle(side)
+        self.card = self._describe(path, side, outputs)
+
+    def prepare(self, image: Array) -> Array:
+        """One picture as the network takes it, without the axis of the batch."""
+        return self.preprocessing.apply(image).astype(self._type, copy=False)
+
+    def forward(self, prepared: Sequence[Array]) -> Array:
+        """The (n, dim) vectors of n prepared pictures."""
+        step = self.batch_size
+        parts = [self._run(prepared[at : at + step]) for at in range(0, len(prepared), step)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, prepared: Sequence[Array]) -> Array:
+        count = len(prepared)
+        if count == self.batch_size == 1:
+            batch = prepared[0][None]
+        else:  # a batch of fixed size is filled up with zeros
+            batch = np.zeros((self.batch_size, *prepared[0].shape), self._type)
+            np.stack(prepared, out=batch[:count])
+        answer = self._session.run([self._output], {self._input.name: batch})[0]
+        return _pooled(answer[:count], self._pool, self.preprocessing.layout, self.spec)
+
+    def _settle(self, side: Side) -> Preprocessing:
+        layout, size = _layout_and_size(self._input.shape, self.spec)
+        pixels = self._type is np.uint8
+        settled, assumed = settle(
+            {key: text for key, text in self.spec.options.items() if key != "pool"},
+            side.keys,
+            size=size,
+            layout=layout,
+            usual="raw" if pixels else "imagenet",
+            where=str(self.spec),
+        )
+        if pixels and (settled.scale, {*settled.mean}, {*settled.std}) != (1.0, {0.0}, {1.0}):
+            raise BadSpec(
+                "the file takes pixels of 0 to 255 as they are, so nothing can be normalised",
+                where=str(self.spec),
+                mend="state preset=raw, or scale=1 without mean and std",
+            )
+        if assumed:
+            _warn_of(assumed, self.spec)
+        return settled
+
+    def _describe(self, path: Path, side: Side, outputs: list[Any]) -> EncoderCard:
+        try:
+            height, width = self.preprocessing.size or (1, 1)
+            dim = self.forward([self.prepare(np.full((height, width, 3), 128, np.uint8))]).shape[1]
+        except BadSpec:
+            raise
+        except Exception as error:
+            raise _unusable("the model cannot run on a picture", error, self.spec) from error
+        file = read_onnx_file(path)
+        accuracy = side.about.get("imagenet_acc1", "")
+        return EncoderCard(
+            name=str(self.spec),
+            fingerprint=fingerprint(
+                source="onnx",
+                content=file.content,
+                output=self._output,
+                pool=self._pool,
+                preprocessing=str(self.preprocessing),
+                version=VERSION,
+            ),
+            dim=dim,
+            preprocessing=str(self.preprocessing),
+            parameters=file.parameters,
+            size_bytes=file.size_bytes,
+            accuracy=_percent(accuracy),
+            details=_details(path, side, self._output, outputs),
+        )
+
+
+def _locate(spec: Spec) -> tuple[Path, str | None]:
+    """The file and the layer; an @ may belong to the file's name."""
+    path, layer = Path(spec.identifier).expanduser(), spec.layer
+    whole = Path(f"{spec.identifier}@{spec.layer}").expanduser()
+    if layer and not path.exists() and whole.exists():
+        path, layer = whole, None
+    if not path.is_file():
+        what = "this is a folder, not an ONNX file" if path.is_dir() else "there is no such file"
+        raise BadSpec(what, where=str(path), mend="give the path of an .onnx file: onnx:model.onnx")
+    return path, layer
+
+
+def _load(path: Path, spec: Spec) -> Any:
+    """A session that runs on one thread, so that several can share it."""
+    if path.stat().st_size == 0:
+        raise BadSpec("the file is empty (0 bytes)", where=str(path), mend="get the file again")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise _unusable("onnxruntime cannot load this file", error, spec) from error
+
+
+def _unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
+    reason = " ".join(str(error).split())
+    return BadSpec(
+        f"{what}: {reason[:200]}",
+        where=str(spec),
+        mend="give an ONNX file of standard operators that takes pictures, or export it again",
+    )
+
+
+def _only_input(session: Any, spec: Spec) -> Any:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+        raise BadSpec(
+            f"the file must take one batch of pictures, not: {_listed(inputs)}",
+            where=str(spec),
+            mend="export the part that sees pictures alone: one input (n, 3, height, width)",
+        )
+    return inputs[0]
+
+
+def _layout_and_size(shape: list[Any], spec: Spec) -> tuple[str | None, Size | None]:
+    """What the input's shape tells; its axes are numbers, or names where any number goes."""
+    if 3 not in (shape[1], shape[3]) and isinstance(shape[1], int) and isinstance(shape[3], int):
+        raise BadSpec(
+            f"the file takes {shape}, which are no pictures of three channels",
+            where=str(spec),
+            mend="give a model for RGB pictures",
+        )
+    layout = "NCHW" if shape[1] == 3 else "NHWC" if shape[3] == 3 else None
+    height, width = shape[1:3] if layout == "NHWC" else shape[2:]
+    fixed = isinstance(height, int) and isinstance(width, int)
+    return layout, (height, width) if fixed else None
+
+
+def _layers(outputs: list[Any]) -> tuple[str, ...]:
+    """Which of the names ``penultimate`` and ``output`` stand for outputs of their own."""
+    names = {output.name for output in outputs}
+    usual = {"penultimate": PENULTIMATE, "output": OUTPUT}
+    return tuple(layer for layer, aliases in usual.items() if names & {layer, *aliases})
+
+
+def _choose(layer: str, outputs: list[Any], spec: Spec) -> str:
+    """The name of the output that the layer stands for."""
+    names = [output.name for output in outputs]
+    usual = {"penultimate": PENULTIMATE, "output": OUTPUT}.get(layer, ())
+    for name in (layer, *usual):
+        if name in names:
+            return name
+    if usual and len(names) == 1:
+        return str(names[0])
+    what = f"which output is {layer!r} is not clear" if usual else f"there is no output {layer!r}"
+    raise BadSpec(
+        f"{what}; the file has {_listed(outputs)}",
+        where=str(spec),
+        mend=f"choose one: onnx:{spec.identifier}@{names[0]}",
+    )
+
+
+def _listed(values: list[Any]) -> str:
+    """Inputs or outputs with their shapes, for a message: ``logits [N, 1001] float``."""
+    return ", ".join(
+        f"{value.name} [{', '.join(map(str, value.shape))}] {value.type[7:-1]}" for value in values
+    )
+
+
+def _pooled(answer: Array, pool: str, layout: str, spec: Spec) -> Array:
+    """(n, dim) of whatever an output is; axes of length one do not count."""
+    length = len(answer)
+    if answer.ndim == 1:
+        answer = answer[:, None]
+    if answer.ndim == 4 and layout == "NCHW":  # channels last, as in tokens
+        answer = answer.transpose(0, 2, 3, 1)
+    tokens = answer.reshape(length, -1, answer.shape[-1])
+    if tokens.shape[1] == 1 or answer.ndim == 2:
+        return tokens[:, 0]
+    if not pool or answer.ndim > 4 or (pool == "cls" and answer.ndim != 3):
+        raise BadSpec(
+            f"the output has {tokens.shape[1]} vectors of {tokens.shape[2]} for each picture",
+            where=str(spec),
+            mend="make one of them: ?pool=avg, ?pool=max, or for tokens ?pool=cls, the first",
+        )
+    if pool == "cls":
+        return tokens[:, 0]
+    values: Array = tokens.astype(np.float32, copy=False)
+    pooled: Array = values.max(axis=1) if pool == "max" else values.mean(axis=1)
+    return pooled
+
+
+def _warn_of(assumed: tuple[str, ...], spec: Spec) -> None:
+    warnings.warn(
+        f"nothing states {', '.join(assumed)} for {spec}: taken as for ImageNet; say ?preset= "
+        f"({', '.join(PRESETS)}), or write them into a .toml file beside the model",
+        LikelensWarning,
+        stacklevel=2,
+    )
+
+
+def _percent(text: str) -> float | None:
+    """A published accuracy; ~ before it marks one that others measured."""
+    try:
+        return float(text.lstrip("~"))
+    except ValueError:
+        return None
+
+
+def _details(path: Path, side: Side, output: str, outputs: list[Any]) -> dict[str, Any]:
+    import onnxruntime
+
+    told = {key: side.about[key] for key in ("architecture", "licence") if side.about.get(key)}
+    return {
+        "file": path.name,
+        "output": output,
+        "outputs": _listed(outputs),
+        "preprocessing_from": Path(side.place).name,
+        "accuracy_is_approximate": side.about.get("imagenet_acc1", "").startswith("~"),
+        "onnxruntime": onnxruntime.__version__,
+        **told,
+    }

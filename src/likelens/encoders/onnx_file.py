@@ -1,0 +1,134 @@
+"""What an ONNX file holds, read without the onnx package: its weights, and where they lie.
+
+An ONNX file is a protocol-buffer message (github.com/onnx/onnx, onnx/onnx.proto). Only the
+few fields needed are read, the rest is skipped over by its length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Field numbers of onnx.proto.
+_GRAPH = 7  # of ModelProto
+_INITIALIZER = 5  # of GraphProto
+_DIMS, _TYPE, _EXTERNAL = 1, 2, 13  # of TensorProto
+_KEY, _VALUE = 1, 2  # of StringStringEntryProto
+
+_WHOLE_NUMBERS = (6, 7, 9)  # INT32, INT64, BOOL: shapes, axes and offsets, not weights
+
+Message = memoryview
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """What is known of a model file without running it.
+
+    Attributes:
+        content: hash of its bytes and of those of the files with its outer weights.
+        parameters: numbers in its weights, or None for a file in onnxruntime's own format.
+        size_bytes: size of it and of those files.
+    """
+
+    content: str
+    parameters: int | None
+    size_bytes: int
+
+
+def read_onnx_file(path: Path) -> OnnxFile:
+    """Hash, parameters and size of a model file.
+
+    Counted as parameters are the initialisers of more than one value, but for those of
+    whole-number types, which hold shapes and axes.
+
+    Args:
+        path: a file that onnxruntime has loaded, so that its structure is sound.
+
+    Raises:
+        OSError: the file, or one with its outer weights, cannot be read.
+    """
+    data = path.read_bytes()
+    digest = hashlib.blake2b(data, digest_size=16)
+    if data[4:8] == b"ORTM":
+        return OnnxFile(digest.hexdigest(), None, len(data))
+    count, size, others = 0, len(data), set[str]()
+    for graph in _messages(memoryview(data), _GRAPH):
+        for tensor in _messages(graph, _INITIALIZER):
+            count += _values(tensor)
+            others.update(_locations(tensor))
+    for name in sorted(others):
+        outer = path.parent / name
+        size += outer.stat().st_size
+        with outer.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return OnnxFile(digest.hexdigest(), count, size)
+
+
+def _values(tensor: Message) -> int:
+    dims: list[int] = []
+    kind = 0
+    for number, value in _fields(tensor):
+        if number == _TYPE and isinstance(value, int):
+            kind = value
+        elif number == _DIMS:
+            dims += [value] if isinstance(value, int) else _packed(value)
+    size = math.prod(dims) if dims else 0
+    return size if size > 1 and kind not in _WHOLE_NUMBERS else 0
+
+
+def _locations(tensor: Message) -> Iterator[str]:
+    """The file that holds the tensor's values, if it is another one."""
+    for entry in _messages(tensor, _EXTERNAL):
+        pair = {
+            number: bytes(value)
+            for number, value in _fields(entry)
+            if isinstance(value, memoryview)
+        }
+        if pair.get(_KEY) == b"location":
+            yield pair[_VALUE].decode()
+
+
+def _messages(data: Message, wanted: int) -> Iterator[Message]:
+    for number, value in _fields(data):
+        if number == wanted and isinstance(value, memoryview):
+            yield value
+
+
+def _packed(data: Message) -> list[int]:
+    numbers, place = [], 0
+    while place < len(data):
+        number, place = _varint(data, place)
+        numbers.append(number)
+    return numbers
+
+
+def _fields(data: Message) -> Iterator[tuple[int, int | Message]]:
+    """Field numbers and values of a message; fixed-width numbers are passed over."""
+    place = 0
+    while place < len(data):
+        tag, place = _varint(data, place)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, place = _varint(data, place)
+            yield number, value
+        elif wire == 2:
+            length, place = _varint(data, place)
+            yield number, data[place : place + length]
+            place += length
+        else:
+            place += {1: 8, 5: 4}[wire]
+
+
+def _varint(data: Message, place: int) -> tuple[int, int]:
+    """A number of variable length, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 0x80:
+            return value, place

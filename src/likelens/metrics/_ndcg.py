@@ -1,0 +1,72 @@
+"""nDCG@k: how early the items of high gain come."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..values.errors import BadShape, first_few
+from ..values.scores import QueryScores
+from .base import Laws, check_depth, check_gains
+
+LAWS = Laws(low=0.0, high=1.0, better_item_up_never_lowers=True)
+
+
+def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
+    """Normalised discounted cumulative gain of each query at rank k: nDCG@k.
+
+    nDCG@k = DCG@k / IDCG@k, with DCG@k = sum over i = 1..k of g_i / log2(i + 1), and
+    IDCG@k the same of the largest gains judged. Linear gains, as trec_eval prints;
+    Järvelin and Kekäläinen 2002 (doi:10.1145/582415.582418) discount from rank b on,
+    and their tables differ.
+
+    Args:
+        gains: (n_queries, depth), gains of the returned items, best first, at least 0.
+            Ties among scores must have been broken already.
+        k: ranks counted, from 1 to depth.
+        ideal: (n_queries, at least k), the largest gains judged for the query, found
+            or not, downwards; pad with 0.
+
+    Returns:
+        Values in [0, 1]; NaN, counted and left out of the mean, where nothing is
+        relevant. No queries give no values.
+
+    Raises:
+        BadShape: negative or non-finite gains, gains and ideal of different numbers of
+            queries, k beyond either, ideal not sorted downwards, or returned gains that
+            beat the ideal ones (the message names the rows).
+
+    Example:
+        >>> ndcg([[0.0, 1.0]], 2, [[1.0, 0.0]]).per_query.round(3)
+        array([0.631])
+    """
+    found, best = check_gains(gains, where="gains"), check_gains(ideal, where="ideal")
+    if len(found) != len(best):
+        raise BadShape(
+            f"gains of {len(found):,} queries and ideal gains of {len(best):,}",
+            where="ndcg",
+            mend="give one row of each per query",
+        )
+    check_depth(k, found.shape[1], where="gains")
+    check_depth(k, best.shape[1], where="ideal")
+    unsorted = np.flatnonzero((np.diff(best, axis=1) > 0).any(axis=1))
+    if unsorted.size:
+        raise BadShape(
+            f"{unsorted.size:,} rows of ideal gains are not sorted downwards: "
+            f"rows {first_few(unsorted)}",
+            where="ideal",
+            mend="give the largest gains first",
+        )
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    reached, possible = found[:, :k] @ discount, best[:, :k] @ discount
+    beaten = np.flatnonzero(reached > possible * (1 + 1e-9))
+    if beaten.size:
+        raise BadShape(
+            f"in {beaten.size:,} rows the returned items gain more than the ideal: "
+            f"rows {first_few(beaten)}",
+            where="ideal",
+            mend="give the largest gains judged for each query, found or not",
+        )
+    value = np.full(len(found), np.nan)
+    np.divide(reached, possible, where=possible > 0, out=value)
+    return QueryScores(np.minimum(value, 1.0))

@@ -1,0 +1,1 @@
+"""What a comparison or a search found, as pages that need nothing but a browser."""

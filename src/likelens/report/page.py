@@ -1,0 +1,191 @@
+"""The report of a comparison: a folder with the leaderboard as data and as one page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _leaderboard
+from ..values.catalogue import Catalogue
+from ..values.errors import BadTable
+from . import charts, formats, grids, maps, tables
+from .lines import Line, best_line, read_lines, worst_line
+from .pairs import cross, read_pairs
+from .thumbnails import thumbnails
+from .words import headline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FAILURES_OF = 12
+"""So many encoders, the best ones, are shown with the queries they get most wrong."""
+
+
+def write_report(board: _leaderboard.Leaderboard, folder: Path) -> Path:
+    """Write leaderboard.csv, .parquet and .json, and report.html.
+
+    Each file is written aside and moved into place, so a killed run leaves none half written.
+
+    Args:
+        board: what a comparison found.
+        folder: where; it is made if missing, and files of that name are replaced.
+
+    Returns:
+        The path of report.html, a page that stands alone.
+
+    Raises:
+        BadTable: the folder cannot be written to.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    with _said_plainly(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    table = board.table
+    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False, default=str)
+    page = render_report(board)
+    report = folder / "report.html"
+    write_aside(folder / "leaderboard.csv", lambda path: pyarrow.csv.write_csv(table, path))
+    write_aside(
+        folder / "leaderboard.parquet", lambda path: pyarrow.parquet.write_table(table, path)
+    )
+    write_aside(folder / "leaderboard.json", _writer(text))
+    write_aside(report, _writer(page))
+    return report
+
+
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+    """Have a file written under another name beside its place, then moved there.
+
+    Raises:
+        BadTable: the folder cannot be made or written to.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _said_plainly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(aside)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _said_plainly(path: Path) -> Iterator[None]:
+    """Turns what the system refuses into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise BadTable(
+            f"this cannot be written: {error.strerror or error}",
+            where=str(path),
+            mend="give a folder that you may write to",
+        ) from error
+
+
+def _writer(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Book:
+    """The pictures of a page.
+
+    Attributes:
+        catalogue: whose pictures they are.
+        uris: the small copies of those that could be opened.
+    """
+
+    catalogue: Catalogue
+    uris: dict[Path, str]
+
+    def name(self, position: int) -> str:
+        """The id of an item."""
+        return self.catalogue.ids[position]
+
+    def uri(self, position: int) -> str | None:
+        """An item's small picture as a data URI, or None if it could not be opened."""
+        return self.uris.get(self.catalogue.paths[position])
+
+
+def render_report(board: _leaderboard.Leaderboard) -> str:
+    """The page as text."""
+    lines = read_lines(board)
+    pairs = read_pairs(board, lines)
+    strong, weak = best_line(lines), worst_line(lines)
+    grid = grids.disagreements(board, strong, weak) if strong and weak else None
+    candidates = [line for line in lines if not line.control]
+    failures = [(line, grids.failures(board, line)) for line in candidates[:FAILURES_OF]]
+    shown = [grid] if grid else []
+    shown += [wrong for _, wrong in failures]
+    positions = {place for one in shown for case in one.cases for place in case.positions()}
+    paths = board.catalogue.paths
+    book = Book(board.catalogue, thumbnails(paths[place] for place in sorted(positions)))
+    drawn = [line for line in (strong, weak) if line is not None]
+    weighted = any(line.weighted is not None for line in lines)
+    return templates().get_template("report.html.j2").render(
+        board=board,
+        lines=lines,
+        head=headline(board, lines, pairs),
+        weighted=weighted,
+        score_name=score_name(lines),
+        depth=lines[0].entry.neighbours.shape[1],
+        axis=charts.score_axis(lines),
+        accuracies=sum(line.entry.card.accuracy is not None for line in lines),
+        cloud=charts.scatter(lines),
+        control_names=_leaderboard.CONTROLS,
+        control_table=tables.control_rows(lines),
+        heat=tables.heat_map(board, lines),
+        maps=maps.draw_maps(board, drawn) if drawn else None,
+        grid=grid,
+        strong=strong,
+        weak=weak,
+        failures=failures,
+        more_failures=len(candidates) > FAILURES_OF,
+        pairs=pairs,
+        cross=cross(pairs),
+        book=book,
+        command=tables.command(board),
+        run_facts=tables.run_facts(board.run),
+        version=version("likelens"),
+    )  # fmt: skip
+
+
+def score_name(lines: Sequence[Line]) -> str:
+    """What decides the place."""
+    weighted = any(line.weighted is not None for line in lines)
+    return "CorrEmbed weighted by purchases" if weighted else "CorrEmbed"
+
+
+def templates() -> Environment:
+    """The templates of pages; whatever they are given is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "number": formats.number,
+        "percent": formats.percent,
+        "rounded": formats.rounded,
+        "speed": formats.speed,
+        "chance": formats.chance,
+        "date": formats.date,
+        "breakable": formats.breakable,
+        "shortened": formats.shortened,
+        "plural": formats.plural,
+        "plain": tables.plain,
+        "worded": tables.worded,
+    }
+    environment.filters.update(filters)
+    return environment
