@@ -101,13 +101,14 @@ def compare(
     lost = sum(len(one.failures) > 0 for one in everything)
     if lost:
         notes += (f"{lost} encoders failed on some pictures; all are scored on the same items",)
+    settings = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
     judge = _Judge(catalogue, used, max_queries, seed, self_pairs)
     entries = []
     for number, embeddings in enumerate(everything):
         say("measuring", number, len(everything))
         entries.append(judge.entry(embeddings.take(common)))
     say("measuring", len(everything), len(everything))
-    return judge.board(entries, (*catalogue.notes, *notes, *judge.notes))
+    return judge.board(entries, (*catalogue.notes, *notes, *judge.notes), settings)
 
 
 def _kept(store: Store | str | os.PathLike[str] | None) -> Store:
@@ -250,7 +251,9 @@ class _Judge:
     def _corrembed(self, images: metrics.CorrEmbedImages, tags: Any) -> QueryScores:
         return metrics.corrembed(images, tags, self_pairs=self.self_pairs)
 
-    def board(self, entries: Sequence[Entry], notes: tuple[str, ...]) -> Leaderboard:
+    def board(
+        self, entries: Sequence[Entry], notes: tuple[str, ...], settings: Mapping[str, Any]
+    ) -> Leaderboard:
         scores = {entry.card.name: entry.main for entry in entries}
         pairs = metrics.compare_pairs(scores, seed=self.seed)
         ranks = metrics.shared_ranks(pairs)
@@ -273,7 +276,7 @@ class _Judge:
             queries=self.queries,
             map_items=self.map_items,
             notes=notes,
-            run=_run(self.catalogue, ranked, self.seed) | {"self_pairs": self.self_pairs},
+            run=_run(self.catalogue, ranked, settings),
         )
 
 
@@ -321,7 +324,9 @@ def _ideal_gains(tags: Tags, queries: Positions, chunk: int = 512) -> Array:
     return np.clip(best, 0.0, None)
 
 
-def _run(catalogue: Catalogue, entries: Sequence[Entry], seed: int) -> dict[str, Any]:
+def _run(
+    catalogue: Catalogue, entries: Sequence[Entry], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     layout = catalogue.layout
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -336,7 +341,7 @@ def _run(catalogue: Catalogue, entries: Sequence[Entry], seed: int) -> dict[str,
             }
             for entry in entries
         },
-        "seed": seed,
+        **settings,
         "interval": f"95 % bootstrap; covers {entries[0].main.covers}",
         "python": sys.version.split()[0],
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -114,14 +114,16 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but vectors, as plain values that JSON can write (NaN as None)."""
-        return {
-            "leaderboard": [_plain(_table_row(entry)) for entry in self.entries],
+        everything = {
+            "leaderboard": [_table_row(entry) for entry in self.entries],
             "weights": None if self.weights is None else dict(self.weights),
-            "pairs": _plain(_pair_rows(self.pairs)),
+            "pairs": _pair_rows(self.pairs),
             "items": len(self.catalogue),
             "notes": list(self.notes),
             "run": dict(self.run),
         }
+        plain: dict[str, Any] = _plain(everything)
+        return plain
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write leaderboard.csv, .parquet and .json, and report.html; returns the report's path."""

@@ -63,8 +63,9 @@ def test_linear_equals_naive(items, self_pairs, sparse):
 )
 def test_precision_on_positive_features(dtype, tolerance, width, self_pairs):
     images, tags = relu_like(1_500, width).astype(dtype), one_hot(1_500)
-    linear = corrembed(images, tags, self_pairs=self_pairs).per_query
-    naive = corrembed_naive(images, tags, self_pairs=self_pairs).per_query
+    some = range(0, 1_500, 7)
+    linear = corrembed(images, tags, queries=some, self_pairs=self_pairs).per_query
+    naive = corrembed_naive(images, tags, queries=some, self_pairs=self_pairs).per_query
     np.testing.assert_allclose(linear, naive, rtol=0, atol=tolerance)
 
 
@@ -73,8 +74,8 @@ def test_precision_where_all_images_are_nearly_alike():
     random = np.random.default_rng(3)
     images = (0.01 * random.standard_normal((1_500, 640))).astype(np.float32)
     images[:, 5] += 8.0
-    tags = one_hot(1_500)
-    linear, naive = corrembed(images, tags), corrembed_naive(images, tags)
+    tags, some = one_hot(1_500), range(0, 1_500, 7)
+    linear, naive = (form(images, tags, queries=some) for form in (corrembed, corrembed_naive))
     assert naive.missing == 0
     np.testing.assert_allclose(linear.per_query, naive.per_query, rtol=0, atol=1e-6)
 
@@ -89,8 +90,8 @@ def test_precision_where_most_images_share_nothing(width):
     for row in bins:
         row[random.choice(width, 3, replace=False)] = random.uniform(0.2, 1.2, 3)
     images = np.abs(bins[colour] * (1 + 0.1 * random.standard_normal((3_000, width))))
-    rare = np.flatnonzero(np.bincount(colour)[colour] <= 3)
-    assert len(rare) > 20
+    rare = np.flatnonzero(np.bincount(colour)[colour] <= 3)[:60]
+    assert len(rare) == 60
     tags = one_hot(3_000)
     for dtype in (np.float16, np.float32):
         for self_pairs in SELF_PAIRS:
@@ -118,7 +119,8 @@ def test_precision_where_every_second_item_lies_elsewhere(monkeypatch, dtype, wi
 
 def test_products_are_float32_where_that_is_safe_and_pays():
     wide = relu_like(1_100, 600).astype(np.float32)
-    apart = np.eye(600, dtype=np.float32)[np.arange(1_100) % 600] + 0.01 * wide
+    bins = np.r_[np.arange(1_000) % 4, np.arange(100, 200)]
+    apart = np.eye(600, dtype=np.float32)[bins] + 0.001 * wide
     assert CorrEmbedImages(wide).rows(slice(0, 1))[0].dtype == np.float32
     for other in (wide[:900], wide[:, :500], wide.astype(np.float64), apart):
         assert CorrEmbedImages(other).rows(slice(0, 1))[0].dtype == np.float64

@@ -22,6 +22,7 @@ NEEDED = {
     "onnxruntime": "encoders onnx:",
     "faiss-cpu": "search for many queries",
     "scikit-learn": "maps in the report",
+    "threadpoolctl": "maps in the report",
     "jinja2": "the report",
     "typer": "the command line",
     "rich": "the command line",

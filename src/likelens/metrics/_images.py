@@ -180,10 +180,10 @@ class CorrEmbedImages:
             reach = self._along[part]
             work = self._room(len(reach)) if self._kept is None else self._kept[part]
             for rows, place in self._centred(part, centre):
-                reach[place] = near = rows @ centre
+                reach[place] = near = np.einsum("ij,j->i", rows, centre)
                 total += rows.sum(axis=0)
-                along += near @ rows
-                along_centre += float(near @ near)
+                along += np.einsum("i,ij->j", near, rows)
+                along_centre += float((near**2).sum())
                 work[place] = rows
             scatter += work.T @ work
         step = total / max(count, 1)

@@ -123,7 +123,7 @@ def lay_out(vectors: Floats) -> Floats | None:
         return None
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # so few points lose more by sharing cores than they gain
         if min(kept.shape) > 50:
