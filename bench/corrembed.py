@@ -3,10 +3,10 @@
     python bench/corrembed.py [--quick]
 
 Prints Markdown tables: time of one score of 9,583 x 1280 vectors (ReLU-like, fixed
-seed) with 180 tags, each way in the same run; largest difference to the printed
-equations; time and peak memory beyond the input for growing catalogues of 512
-dimensions with 700 sparse tags, ten to an item. Ways too slow to run whole are
-timed on some queries and scaled up, and marked so.
+seed) with 180 tags, each way in the same run, the least of several; largest
+difference to the printed equations; time and peak memory beyond the input for growing
+catalogues of 512 dimensions with 700 sparse tags, ten to an item. Ways too slow to run
+whole are timed on some queries and scaled up, and marked so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
-from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -79,13 +78,13 @@ def released_way(images: np.ndarray, tags: np.ndarray, queries: np.ndarray) -> N
 
 
 def seconds(call: Callable[[], object], repeats: int = 1) -> float:
-    """Median time of some calls."""
+    """Least time of some calls: what the machine does when nothing else runs on it."""
     times = []
     for _ in range(repeats):
         start = perf_counter()
         call()
         times.append(perf_counter() - start)
-    return median(times)
+    return min(times)
 
 
 def per_query(way: Callable[[np.ndarray], object], queries: np.ndarray) -> float:

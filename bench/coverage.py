@@ -45,14 +45,14 @@ def draws(images: np.ndarray, tags: np.ndarray, size: int, runs: int, seed: int)
         yield images[drawn], tags[drawn]
 
 
-def line(what: str, truth: float, found: list[QueryScores]) -> None:
+def line(what: str, truth: float, found: Iterator[QueryScores]) -> None:
     """One row of the table: share of intervals that hold the truth, width, bias."""
-    ends = np.array([scores.interval() for scores in found])
-    means = np.array([scores.mean for scores in found])
-    covered = ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean()
+    rows = np.array([(scores.mean, *scores.interval()) for scores in found])
+    means, low, high = rows.T
+    covered = ((low <= truth) & (truth <= high)).mean()
     print(
         f"| {what} | {truth:.4f} | {means.mean() - truth:+.4f} | {means.std():.4f} "
-        f"| {np.diff(ends, axis=1).mean():.4f} | {covered:.1%} | {len(found):,} |",
+        f"| {(high - low).mean():.4f} | {covered:.1%} | {len(rows):,} |",
         flush=True,
     )
 
@@ -68,27 +68,27 @@ def main() -> None:
         images, tags = shop(seed, signal)
         whole = metrics.corrembed(images.astype(np.float32), tags, self_pairs="exclude").mean
         for size, runs in RUNS.items():
-            found = [
+            found = (
                 metrics.corrembed(*some, self_pairs="exclude")
                 for some in draws(images, tags, size, runs // less, 1)
-            ]
+            )
             line(f"{name}, exclude, {size} items", whole, found)
         for size, runs in RUNS.items():
             others = draws(images, tags, size, 2_000 // less, 2)
             truth = float(np.mean([metrics.corrembed(*some).mean for some in others]))
-            found = [
+            found = (
                 metrics.corrembed(*some) for some in draws(images, tags, size, runs // less, 3)
-            ]
+            )
             line(f"{name}, include, {size} items", truth, found)
         some_images, some_tags = images[:2_000], tags[:2_000]
         whole = metrics.corrembed(some_images, some_tags)
         random = np.random.default_rng(4)
-        for count in (10, 30, 100, 300):
-            found = [
-                QueryScores(whole.per_query[random.integers(0, 2_000, count)])
+        for size in (10, 30, 100, 300):
+            found = (
+                QueryScores(whole.per_query[random.integers(0, 2_000, size)])
                 for _ in range(2_000 // less)
-            ]
-            line(f"{name}, {count} queries of 2,000 items", whole.mean, found)
+            )
+            line(f"{name}, {size} queries of 2,000 items", whole.mean, found)
 
 
 if __name__ == "__main__":

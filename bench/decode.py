@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from PIL import Image
 
 from bench.timing import data_root, in_turns, median, print_table
 from likelens import open_encoder
-from likelens.encoders.base import Encoder, cores
+from likelens.encoders.base import cores
 from likelens.encoders.preprocessing import Preprocessing
 from likelens.images import open_image, read_bytes
 
@@ -83,12 +84,16 @@ def decoding(files: list[Path]) -> None:
     print_table(header, rows)
 
 
-def keeping_busy(files: list[Path], encoder: Encoder) -> None:
-    tensors = [encoder.prepare(open_image(file)) for file in files]
+def keeping_busy(files: list[Path], model: Path) -> None:
+    encoder = open_encoder(f"onnx:{model}@features")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    tensors = [with_likelens(read_bytes(file))[None] for file in files]
 
     def model_alone() -> None:
         with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(lambda tensor: encoder.forward([tensor]), tensors))
+            list(pool.map(lambda tensor: session.run(["features"], {"input": tensor}), tensors))
 
     ways = {"model": model_alone, "encode": lambda: encoder.encode(files)}
     seconds = in_turns(ways, ROUNDS)
@@ -103,9 +108,7 @@ def main() -> None:
     root = data_root()
     files = sorted((root / "data" / "fashion-products" / "images").glob("*.jpg"))[:400]
     decoding(files)
-    encoder = open_encoder(f"onnx:{root / 'weights' / MODEL}")
-    assert isinstance(encoder, Encoder)
-    keeping_busy(files, encoder)
+    keeping_busy(files, root / "weights" / MODEL)
 
 
 if __name__ == "__main__":

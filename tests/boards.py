@@ -35,7 +35,11 @@ def make_catalogue(folder: Path, items: int = 24) -> Catalogue:
         paths=tuple(paint(folder / f"{number}.png", number) for number in range(items)),
         attributes=pa.table(columns),
         tags=Tags.from_columns(columns, ids),
-        layout=Layout(table=folder / "my shop.csv", tags=("kind", "colour"), split="|"),
+        layout=Layout(
+            table=folder / "my shop.csv",
+            source=Path("my shop.csv"),
+            given={"tags": ("kind", "colour"), "split": "|", "skip_missing": True},
+        ),
     )
 
 

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,17 +18,14 @@ from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
 from .encoders.base import Encoder, VectorSource, open_encoder
 from .index.base import build_index
 from .store.base import Store, open_store
-from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable
+from .values.errors import BadTable, first_few
+from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
 from .values.tags import Tags
-
-if TYPE_CHECKING:
-    pass
 
 SALT = 20_231_108
 """Keeps the shuffling of the controls apart from that of ``control:shuffled`` of one seed."""
@@ -93,11 +89,10 @@ def compare(
             mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
     opened = [open_encoder(e) if isinstance(e, str | Spec) else e for e in encoders]
-    kept = _kept(store)
-    everything = _embed_all(catalogue, opened, kept, overwrite, progress)
+    used, notes = _weights(catalogue, weights, recipe)
+    everything = _embed_all(catalogue, opened, open_store(store), overwrite, progress)
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
-    used, notes = _weights(catalogue, weights, recipe)
     lost = sum(len(one.failures) > 0 for one in everything)
     if lost:
         notes += (f"{lost} encoders failed on some pictures; all are scored on the same items",)
@@ -111,12 +106,6 @@ def compare(
     return judge.board(entries, (*catalogue.notes, *notes, *judge.notes), settings)
 
 
-def _kept(store: Store | str | os.PathLike[str] | None) -> Store:
-    if store is None:
-        return MemoryStore()
-    return store if isinstance(store, Store) else open_store(store)
-
-
 def _embed_all(
     catalogue: Catalogue,
     encoders: Sequence[Encoder | VectorSource],
@@ -124,19 +113,21 @@ def _embed_all(
     overwrite: bool,
     progress: Progress | None,
 ) -> list[Embeddings]:
-    everything = [
-        embed(catalogue, encoder, store, overwrite=overwrite, progress=progress)
-        for encoder in encoders
+    marks = [encoder.fingerprint if isinstance(encoder, Encoder) else "" for encoder in encoders]
+    names = [mark or str(encoder.spec) for mark, encoder in zip(marks, encoders, strict=True)]
+    repeated = [
+        str(e.spec) for name, e in zip(names, encoders, strict=True) if names.count(name) > 1
     ]
-    names = [one.encoder.name for one in everything]
-    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise BadTable(
-            f"the same encoder is compared twice: {', '.join(repeated)}",
+            f"one encoder is named twice: {', '.join(repeated)}",
             where="compare",
             mend="name each once",
         )
-    return everything
+    return [
+        embed(catalogue, encoder, store, overwrite=overwrite, progress=progress)
+        for encoder in encoders
+    ]
 
 
 def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:
@@ -156,14 +147,22 @@ def _weights(
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
     """Weights of tag categories, and what to know of them."""
     if given is not None:
+        catalogue.tags.weighted(given)  # refuses what cannot be a weight, before any work
         return given, ()
     purchases = catalogue.purchases
     if purchases is None:
         return None, ("no purchases are given, so there is no weighted score",)
     there = np.isin(purchases.items, np.array(catalogue.ids))
+    if not there.any():
+        raise BadTable(
+            f"none of the {len(purchases):,} purchases is of an item of the catalogue: "
+            f"items such as {first_few(dict.fromkeys(purchases.items.tolist()))}",
+            where=str(purchases.path),
+            mend=f"give the ids of the catalogue, such as {first_few(catalogue.ids)}",
+        )
     notes: tuple[str, ...] = ()
     if not there.all():
-        notes = (f"{int((~there).sum()):,} purchases of items not compared are left out",)
+        notes = (f"{int((~there).sum()):,} purchases of items not in the catalogue are left out",)
     weights = metrics.category_weights(
         purchases.customers[there], purchases.items[there], catalogue.tags, recipe=recipe
     )
@@ -200,6 +199,7 @@ class _Judge:
 
     def entry(self, embeddings: Embeddings) -> Entry:
         images = metrics.CorrEmbedImages(embeddings.vectors)
+        noise = self._noise(embeddings)
         plain, weighted = self.tags, self.weighted_tags
         sees = metrics.corrembed_by_category(
             images, plain.matrix, plain.categories, self_pairs=self.self_pairs
@@ -212,10 +212,8 @@ class _Judge:
             rank=0,
             unweighted=sees.whole,
             weighted=None if weighted is None else self._corrembed(images, weighted.matrix),
-            controls=self._controls(images, embeddings, plain),
-            weighted_controls={}
-            if weighted is None
-            else self._controls(images, embeddings, weighted),
+            controls=self._controls(images, noise, plain),
+            weighted_controls={} if weighted is None else self._controls(images, noise, weighted),
             categories={
                 name: CategoryScore(alone, sees.share[name]) for name, alone in sees.alone.items()
             },
@@ -229,19 +227,25 @@ class _Judge:
             images_per_second=embeddings.images_per_second,
         )
 
-    def _controls(
-        self, images: metrics.CorrEmbedImages, embeddings: Embeddings, tags: Tags
-    ) -> dict[str, float]:
-        """Table 2 of the CorrEmbed paper: the score with chance in one part's place."""
+    def _noise(self, embeddings: Embeddings) -> metrics.CorrEmbedImages:
+        """Random vectors of the same shape."""
         draw = np.random.default_rng([self.seed, SALT])
-        noise = draw.standard_normal(embeddings.vectors.shape, np.float32)
-        shuffled = embeddings.vectors[draw.permutation(len(embeddings))]
-        one, other = (int(seed) for seed in draw.integers(2**31, size=2))
+        return metrics.CorrEmbedImages(draw.standard_normal(embeddings.vectors.shape, np.float32))
+
+    def _controls(
+        self, images: metrics.CorrEmbedImages, noise: metrics.CorrEmbedImages, tags: Tags
+    ) -> dict[str, float]:
+        """Table 2 of the CorrEmbed paper: the score with chance in one part's place.
+
+        Giving the embeddings to other items is giving the tags to other items the
+        other way round, which is less to move.
+        """
+        order = np.random.default_rng([self.seed, SALT, 1]).permutation(len(tags))
         sides = (
-            (metrics.CorrEmbedImages(noise), tags.matrix),
-            (metrics.CorrEmbedImages(shuffled), tags.matrix),
-            (images, metrics.random_tags(tags.matrix, one)),
-            (images, metrics.shuffled_tags(tags.matrix, other)),
+            (noise, tags.matrix),
+            (images, tags.matrix[np.argsort(order)]),
+            (images, metrics.random_tags(tags.matrix, self.seed + SALT)),
+            (images, metrics.shuffled_tags(tags.matrix, self.seed + SALT)),
         )
         return {
             name: self._corrembed(side, matrix).mean
@@ -294,7 +298,7 @@ def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]
 def _unit_tags(tags: Tags) -> Any:
     from scipy.sparse import csr_array
 
-    matrix = tags.matrix.astype(np.float32)
+    matrix = tags.matrix.astype(np.float64)
     lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1))
     return csr_array(matrix.multiply(1 / np.where(lengths > 0, lengths, 1)[:, None]))
 
@@ -302,22 +306,23 @@ def _unit_tags(tags: Tags) -> Any:
 def _tag_similarity(tags: Tags, queries: Positions, neighbours: Positions) -> Array:
     """(q, depth) cosine of tag vectors between each query and its neighbours."""
     unit = _unit_tags(tags)
-    gains = np.empty(neighbours.shape, np.float64)
+    gains = np.empty(neighbours.shape)
     for rank in range(neighbours.shape[1]):
         pairs = unit[queries].multiply(unit[neighbours[:, rank]])
         gains[:, rank] = np.asarray(pairs.sum(axis=1)).ravel()
     return gains
 
 
-def _ideal_gains(tags: Tags, queries: Positions, chunk: int = 512) -> Array:
+def _ideal_gains(tags: Tags, queries: Positions) -> Array:
     """(q, depth) the largest tag similarities of each query to any other item, downwards."""
     unit = _unit_tags(tags)
-    dense = np.ascontiguousarray(unit.T.toarray())
+    other = unit.T.tocsr()
     depth = min(DEPTH, len(tags) - 1)
-    best = np.empty((len(queries), depth), np.float64)
+    best = np.empty((len(queries), depth))
+    chunk = max(1, 8_000_000 // len(tags))  # similarities at a time: 64 MB
     for start in range(0, len(queries), chunk):
         rows = queries[start : start + chunk]
-        similar = unit[rows] @ dense
+        similar = (unit[rows] @ other).toarray()
         similar[np.arange(len(rows)), rows] = -1.0
         top = -np.partition(-similar, depth - 1, axis=1)[:, :depth]
         best[start : start + chunk] = -np.sort(-top, axis=1)
@@ -344,6 +349,6 @@ def _run(
         **settings,
         "interval": f"95 % bootstrap; covers {entries[0].main.covers}",
         "python": sys.version.split()[0],
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: installed(name) for name in LIBRARIES},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }

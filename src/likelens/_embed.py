@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +19,10 @@ import numpy as np
 
 from .encoders.base import Encoder, FittedEncoder, VectorSource, cores, open_encoder, shaped
 from .images import open_image, read_bytes
-from .store.base import FILE, Store, failure_table, open_store
+from .store.base import FILE, Store, open_store
 from .values.arrays import Array, Floats
 from .values.catalogue import Catalogue
-from .values.embeddings import Embeddings
+from .values.embeddings import Embeddings, failure_table
 from .values.errors import BadImage, BadTable, LikelensError, first_few
 from .values.spec import Spec
 
@@ -33,6 +34,9 @@ Progress = Callable[[str, int, int], None]
 
 COMMIT_ROWS = 512
 """Vectors that a store gets at a time: what a killed run may lose."""
+
+FEW_ITEMS = 100
+"""So many items of a store may always go; more only if they are not the most."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,6 +52,7 @@ class EmbedRun:
         copied: items that got the vector of an identical file.
         kept: items whose vectors were there already.
         forgotten: items whose vectors were removed: gone, changed or broken.
+        zeros: pictures in which the encoder saw nothing: their vector is all zeros.
         failures: (id, path, reason) of each picture that could not be embedded.
         images_per_second: of this run, or None if it embedded nothing.
     """
@@ -57,6 +62,7 @@ class EmbedRun:
     copied: int = 0
     kept: int = 0
     forgotten: int = 0
+    zeros: int = 0
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     images_per_second: float | None = None
 
@@ -67,6 +73,7 @@ def embed(
     store: Store | str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
+    forget: bool = False,
     progress: Progress | None = None,
 ) -> Embeddings:
     """The vectors of a catalogue's items, computing only those not yet in the store.
@@ -76,6 +83,7 @@ def embed(
         encoder: an encoder or its spec.
         store: where vectors are kept; None keeps them in memory only.
         overwrite: make all of this encoder's vectors anew.
+        forget: let most of the store's items go, if they are not in the catalogue.
         progress: told of every step.
 
     Returns:
@@ -84,15 +92,15 @@ def embed(
 
     Raises:
         FingerprintMismatch: the store has vectors of that name by another encoder.
-        BadTable: the store holds another catalogue.
+        BadTable: the store holds another catalogue, or most of its items would go.
     """
-    kept = _open_store(store)
+    kept = open_store(store)
     opened = open_encoder(encoder) if isinstance(encoder, str | Spec) else encoder
     if isinstance(opened, VectorSource):
         return opened.embeddings(
-            catalogue, lambda spec: embed(catalogue, spec, kept, progress=progress)
+            catalogue, lambda spec: embed(catalogue, spec, kept, forget=forget, progress=progress)
         )
-    run = fill(catalogue, opened, kept, overwrite=overwrite, progress=progress)
+    run = fill(catalogue, opened, kept, overwrite=overwrite, forget=forget, progress=progress)
     return kept.embeddings(run.name, catalogue.ids)
 
 
@@ -102,6 +110,7 @@ def fill(
     store: Store,
     *,
     overwrite: bool = False,
+    forget: bool = False,
     progress: Progress | None = None,
 ) -> EmbedRun:
     """Brings a store up to date with a catalogue, without reading the vectors back.
@@ -110,8 +119,9 @@ def fill(
     """
     say = progress or (lambda _label, _done, _total: None)
     with store.writing():
+        _check_catalogue(catalogue, store, forget=forget)
         survey = _survey(catalogue, store, say)
-        if isinstance(encoder, FittedEncoder) and not encoder.fitted:
+        if isinstance(encoder, FittedEncoder):
             _fit(encoder, survey, store, anew=overwrite, say=say)
         name = None if overwrite else store.find(encoder.card)
         if name is None:
@@ -123,12 +133,7 @@ def fill(
         _encode_missing(encoder, missing, survey, store, run, say)
         if run.embedded:
             run.images_per_second = run.embedded / (time.perf_counter() - started)
-        store.finish(
-            name,
-            failure_table(run.failures),
-            run.images_per_second,
-            tidy=bool(missing or run.forgotten),
-        )
+        store.finish(name, failure_table(run.failures), run.images_per_second)
     return run
 
 
@@ -155,16 +160,6 @@ def prepare_search(encoder: Encoder, store: Store) -> str:
     return name
 
 
-def _open_store(store: Store | str | os.PathLike[str] | None) -> Store:
-    if isinstance(store, Store):
-        return store
-    if store is None:
-        from .store.memory import MemoryStore
-
-        return MemoryStore()
-    return open_store(store)
-
-
 # --- what there is to do ---------------------------------------------------------
 
 
@@ -177,17 +172,29 @@ class _Survey:
     failures: list[tuple[str, str, str]]
 
 
+def _check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None:
+    """Refuse to lose the vectors of a catalogue that is not this one, or hardly.
+
+    Raises:
+        BadTable: no item of the store is in the catalogue, or few of many are.
+    """
+    ids = store.items()["id"].to_pylist()
+    gone = set(ids) - set(catalogue.ids)
+    if forget or (len(gone) < max(len(ids), 1) and len(gone) <= max(len(ids) / 2, FEW_ITEMS)):
+        return
+    raise BadTable(
+        f"the store holds another catalogue: {len(gone):,} of its {len(ids):,} items "
+        f"({first_few(sorted(gone))}) are not among these {len(catalogue):,} "
+        f"({first_few(catalogue.ids)})",
+        where=store.place,
+        mend="give another --store, or let them go with --forget",
+    )
+
+
 def _survey(catalogue: Catalogue, store: Store, say: Progress) -> _Survey:
     """Digest of every file; only files whose size or time has changed are read."""
     before = store.items()
     ids = before["id"].to_pylist()
-    if ids and not set(ids) & set(catalogue.ids):
-        raise BadTable(
-            f"the store holds another catalogue: none of its {len(ids):,} items "
-            f"({first_few(ids)}) is among these {len(catalogue):,} ({first_few(catalogue.ids)})",
-            where=store.place,
-            mend="give another --store",
-        )
     files = zip(*(before[name].to_pylist() for name in FILE), strict=True)
     seen = {
         item: (path, size, time, mark)
@@ -231,11 +238,11 @@ def _items(catalogue: Catalogue, rows: Sequence[tuple[int, int, str, str]]) -> p
 
     attributes = catalogue.attributes
     columns = {"id": pa.array(catalogue.ids, pa.string())}
-    columns |= {
-        name: attributes[name].combine_chunks()
-        for name in attributes.column_names
-        if name != "id" and name not in FILE
-    }
+    for place, name in enumerate(attributes.column_names):
+        plain = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
+        while plain in columns:
+            plain += "_"  # two names that differ only in what had to go
+        columns[plain] = attributes.column(place).combine_chunks()
     sizes, times, digests, _ = zip(*rows, strict=True) if rows else ((), (), (), ())
     paths = [str(path.absolute()) for path in catalogue.paths]
     kinds = (pa.string(), pa.int64(), pa.int64(), pa.string())
@@ -247,32 +254,24 @@ def _items(catalogue: Catalogue, rows: Sequence[tuple[int, int, str, str]]) -> p
 def _fit(
     encoder: FittedEncoder, survey: _Survey, store: Store, *, anew: bool, say: Progress
 ) -> None:
-    """Load what the encoder has learnt, or let it learn from a seeded sample of the files."""
+    """Have the encoder learn from a seeded sample of the files, or load what it learnt.
+
+    What it has learnt is kept in the store, also if it learnt elsewhere.
+    """
     name = str(encoder.spec)
     state = None if anew else store.state(name)
-    if state is not None:
+    if not encoder.fitted and state is not None:
         encoder.load_state(state)
-        return
-    unique = sorted({digest: item for item, digest in reversed(survey.digests.items())}.values())
-    seed = encoder.spec.option("seed", int, 0)
-    count = min(encoder.sample_size, len(unique))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(unique), count, replace=False))
-    with ThreadPoolExecutor(cores()) as pool:
-        opened = pool.map(_open_or_none, [survey.paths[unique[row]] for row in chosen])
-        pictures = []
-        for picture in opened:
-            if picture is not None:
-                pictures.append(picture)
-            say(f"learning {name}", len(pictures), count)
-    encoder.fit(pictures)
-    store.put_state(name, encoder.state())
-
-
-def _open_or_none(path: Path) -> Array | None:
-    try:
-        return open_image(path)
-    except BadImage:
-        return None  # its reason is recorded when it is embedded
+    if not encoder.fitted:
+        say(f"learning {name}", 0, 1)
+        unique = sorted({mark: item for item, mark in reversed(survey.digests.items())}.values())
+        seed = encoder.spec.option("seed", int, 0)
+        count = min(encoder.sample_size, len(unique))
+        chosen = np.sort(np.random.default_rng(seed).choice(len(unique), count, replace=False))
+        encoder.fit([survey.paths[unique[row]] for row in chosen])
+        say(f"learning {name}", 1, 1)
+    if state is None:
+        store.put_state(name, encoder.state())
 
 
 def _reconcile(survey: _Survey, store: Store, run: EmbedRun) -> list[str]:
@@ -303,9 +302,10 @@ def _reconcile(survey: _Survey, store: Store, run: EmbedRun) -> list[str]:
 
 
 def _copies(store: Store, name: str, twins: dict[str, str]) -> Floats:
-    ids, vectors, _, _ = store.read(name)
-    row = {item: place for place, item in enumerate(ids)}
-    return vectors[[row[donor] for donor in twins.values()]]
+    kept = store.read(name)
+    row = {item: place for place, item in enumerate(kept.ids)}
+    copies: Floats = kept.vectors[[row[donor] for donor in twins.values()]]
+    return copies
 
 
 # --- doing it --------------------------------------------------------------------
@@ -341,8 +341,10 @@ def _encode_missing(
                 if reason:
                     run.failures += [(i, str(survey.paths[i]), reason) for i in twins[item]]
                     continue
-                chunk.add(twins[item], survey.digests[item], next(good))
+                vector = next(good)
+                chunk.add(twins[item], survey.digests[item], vector)
                 run.embedded += 1
+                run.zeros += not vector.any()
                 run.copied += len(twins[item]) - 1
             done += len(batch)
             say(f"embedding with {run.name}", done, len(missing))
@@ -360,28 +362,47 @@ def _encode(
         try:
             prepared.append(encoder.prepare(open_image(path)))
             reasons.append("")
-        except LikelensError as error:
-            reasons.append(error.what)
-        except (ArithmeticError, MemoryError, ValueError) as error:
-            reasons.append(f"{type(error).__name__} while preparing the picture: {error}")
-    batches = [
-        prepared[start : start + encoder.batch_size]
-        for start in range(0, len(prepared), encoder.batch_size)
-    ]
+        except Exception as error:  # noqa: BLE001 - one odd picture must not end the run
+            reasons.append(_reason(error))
+    vectors = np.zeros((len(prepared), encoder.dim), np.float32)
+    faults: dict[int, str] = {}
     with gate:
-        parts = [shaped(encoder.forward(batch), len(batch), encoder) for batch in batches]
-    vectors = np.concatenate([np.zeros((0, encoder.dim), np.float32), *parts])
-    return _set_aside(vectors, reasons)
-
-
-def _set_aside(vectors: Floats, reasons: list[str]) -> tuple[Floats, list[str]]:
-    """Turns vectors that are not finite into failures of their pictures."""
+        for start in range(0, len(prepared), encoder.batch_size):
+            stop = min(start + encoder.batch_size, len(prepared))
+            _forward(encoder, prepared, vectors, faults, start, stop)
     finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        good = [place for place, reason in enumerate(reasons) if not reason]
-        for row in np.flatnonzero(~finite):
-            reasons[good[row]] = "the encoder's vector holds NaN or infinity"
+    good = [place for place, reason in enumerate(reasons) if not reason]
+    for row in np.flatnonzero(~finite):
+        reasons[good[row]] = faults.get(int(row), "the encoder's vector holds NaN or infinity")
     return vectors[finite], reasons
+
+
+def _forward(
+    encoder: Encoder,
+    prepared: Sequence[Array],
+    vectors: Floats,
+    faults: dict[int, str],
+    start: int,
+    stop: int,
+) -> None:
+    """Fills rows of ``vectors``; where a batch fails, one by one: NaN and a fault if at fault."""
+    batch = prepared[start:stop]
+    try:
+        vectors[start:stop] = shaped(encoder.forward(batch), len(batch), encoder)
+    except LikelensError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        if len(batch) == 1:
+            vectors[start], faults[start] = np.nan, _reason(error)
+            return
+        for row in range(start, stop):
+            _forward(encoder, prepared, vectors, faults, row, row + 1)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, LikelensError):
+        return error.what
+    return f"{type(error).__name__} from the encoder: {' '.join(str(error).split())[:200]}"
 
 
 class _Chunk:
@@ -404,9 +425,10 @@ class _Chunk:
             self.commit()
 
     def commit(self) -> None:
-        if self.ids:
-            self.store.append(self.name, self.ids, self.digests, np.stack(self.vectors))
-            self._clear()
+        ids, digests, vectors = self.ids, self.digests, self.vectors
+        self._clear()  # first: whoever is stopped right after must not append them again
+        if ids:
+            self.store.append(self.name, ids, digests, np.stack(vectors))
 
 
 def _ordered(work: Callable[[A], B], tasks: Iterable[A]) -> Iterator[B]:

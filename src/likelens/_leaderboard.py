@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import metrics
 from .values.arrays import Floats, Positions
 from .values.catalogue import Catalogue
 from .values.embeddings import EncoderCard
+from .values.files import plain
 from .values.scores import QueryScores
 
 if TYPE_CHECKING:
@@ -122,8 +121,8 @@ class Leaderboard:
             "notes": list(self.notes),
             "run": dict(self.run),
         }
-        plain: dict[str, Any] = _plain(everything)
-        return plain
+        result: dict[str, Any] = plain(everything)
+        return result
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write leaderboard.csv, .parquet and .json, and report.html; returns the report's path."""
@@ -186,14 +185,3 @@ def _pair_rows(pairs: metrics.PairTests) -> list[dict[str, Any]]:
         for column, other in enumerate(pairs.names)
         if row < column
     ]
-
-
-def _plain(value: Any) -> Any:
-    """The same with Python numbers, and None for what is not finite."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

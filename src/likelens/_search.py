@@ -73,7 +73,7 @@ class Searcher:
         store: Store | str | os.PathLike[str],
         encoder: Encoder | VectorSource | Spec | str | None = None,
     ) -> None:
-        self.store = store if isinstance(store, Store) else open_store(store, create=False)
+        self.store = open_store(store, create=False)
         self.catalogue = self.store.catalogue()
         if encoder is None:
             encoder = self._only_encoder()
@@ -156,7 +156,7 @@ class Searcher:
             encoder=self.embeddings.encoder,
             queries=tuple(_name(one) for one in wanted),
             pictures=tuple(self._picture(one, item, region) for one, item in asked),
-            candidates=int(allowed.sum()),
+            candidates=len(self.index) if allowed is None else int(allowed.sum()),
         )
 
     def _item(self, picture: Picture) -> str | None:
@@ -204,15 +204,18 @@ class Searcher:
             )
         return source if region is None else crop(open_image(source), region)
 
-    def _allowed(self, where: str | None, used: set[str]) -> Array:
-        allowed = np.ones(len(self.embeddings), bool)
-        if where is not None:
-            mask = self.store.matching(where)
-            rows = [self.catalogue.position[item] for item in self.embeddings.ids]
-            allowed &= mask[rows]
-        for item in used:
-            if item in self.row:
-                allowed[self.row[item]] = False
+    def _allowed(self, where: str | None, used: set[str]) -> Array | None:
+        """Mask of the vectors that may be found, or None for all."""
+        if where is None and not used:
+            return None
+        if where is None:
+            allowed = np.ones(len(self.embeddings), bool)
+        else:
+            allowed = np.zeros(len(self.embeddings), bool)
+            found = self.store.matching(where)
+            allowed[[self.row[item] for item in found if item in self.row]] = True
+        for item in used & self.row.keys():
+            allowed[self.row[item]] = False
         return allowed
 
 

@@ -142,7 +142,7 @@ def test_evaluate_with_purchases_has_a_weighted_score(shop, tmp_path, likelens):
     board = json.loads(out)
     assert set(board["weights"]) == {"colour", "kind"}
     assert "corrembed_weighted" in board["leaderboard"][0]
-    assert any("1 purchases of items not compared" in note for note in board["notes"])
+    assert any("1 purchases of items not in the catalogue" in note for note in board["notes"])
 
 
 def search_ids(likelens, *arguments):
@@ -237,7 +237,7 @@ WRONG = {
     "vectors embedded": (["embed", "{shop}", "-e", "vectors:x.npz", "--store", "new"], 2, "x.npz"),
     "an export of two encoders": (["embed", "{shop}", "-e", COLOUR, "-e", "opencv:hog", "--store", "new", "--export", "x.npz"], 2, "one encoder, not of 2"),
     "an export to text": (["embed", "{shop}", "-e", COLOUR, "--store", "new", "--export", "x.txt"], 2, ".parquet, .npz or .npy"),
-    "a report into a file": (["evaluate", "{shop}", "-e", COLOUR, "--tags", "kind", "--out", "{shop}"], 1, "shop.csv"),
+    "a report into a file": (["evaluate", "{shop}", "-e", COLOUR, "--tags", "kind", "--out", "{shop}"], 2, "shop.csv"),
     "too small a demo": (["demo", "--items", "5"], 2, "greater than or equal to 20"),
     "a demo into another's folder": (["demo", "--out", "{root}", "--items", "20"], 2, "catalogue"),
     "a search in no store": (["search", "{picture}", "--store", "gone"], 1, "no store here"),

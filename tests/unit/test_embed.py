@@ -15,6 +15,7 @@ from conftest import paint
 from likelens import Catalogue, embed, open_store
 from likelens._embed import fill
 from likelens.encoders.base import Encoder, FittedEncoder
+from likelens.images import open_image
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import BadShape, BadTable, FingerprintMismatch, StoreBroken
 from likelens.values.spec import Spec
@@ -54,7 +55,7 @@ class Centred(FittedEncoder, MeanColour):
         return 5
 
     def fit(self, images):
-        self._take(np.mean([self.prepare(image) for image in images], axis=0))
+        self._take(np.mean([self.prepare(open_image(image)) for image in images], axis=0))
 
     def state(self):
         return {"centre": self.centre}
@@ -268,6 +269,101 @@ def test_the_store_is_compacted(catalogue, tmp_path, monkeypatch):
     embed(catalogue, MeanColour(), tmp_path / "store")
     tables = next((tmp_path / "store").glob("encoders/*/vectors.lance/data"))
     assert len(list(tables.iterdir())) == 1
+
+
+def test_an_odd_picture_or_a_fault_of_the_network_ends_nothing(catalogue):
+    class Fragile(MeanColour):
+        def prepare(self, image):
+            if np.allclose(image.mean(axis=(0, 1)), expected(catalogue)[2]):
+                raise RuntimeError("odd size")
+            return super().prepare(image)
+
+        def forward(self, prepared):
+            if any(np.allclose(one, expected(catalogue)[5]) for one in prepared):
+                raise RuntimeError("no kernel")
+            return super().forward(prepared)
+
+    made = embed(catalogue, Fragile())
+    good = [int(item) for item in catalogue.ids if item not in "25"]
+    assert [row["id"] for row in made.failures.to_pylist()] == ["2", "5"]
+    assert made.failures["reason"].to_pylist() == [
+        "RuntimeError from the encoder: odd size",
+        "RuntimeError from the encoder: no kernel",
+    ]
+    np.testing.assert_array_equal(made.vectors, expected(catalogue)[good])
+
+
+def test_most_of_a_store_is_not_lost_by_mistake(tmp_path):
+    for number in range(210):
+        paint(tmp_path / "images" / f"{number:03}.png", number, (2, 2))
+    whole = Catalogue.open(tmp_path / "images")
+    embed(whole, MeanColour(), tmp_path / "store")
+    part = whole.take(whole.ids[:50])
+    with pytest.raises(BadTable, match="160 of its 210 items"):
+        embed(part, MeanColour(), tmp_path / "store")
+    assert len(open_store(tmp_path / "store").known("test:mean")) == 210
+    assert len(embed(part, MeanColour(), tmp_path / "store", forget=True)) == 50
+    assert len(open_store(tmp_path / "store").known("test:mean")) == 50
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may be done after it."""
+
+
+STEPS = ("put_items", "create", "append", "finish")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_killed_around_any_call_of_the_store_goes_on(
+    catalogue, tmp_path, monkeypatch, step, when
+):
+    from likelens.store.lance import LanceStore
+
+    monkeypatch.setattr("likelens._embed.COMMIT_ROWS", 3)
+    real = getattr(LanceStore, step)
+    calls = []
+
+    def dies(self, *given, **named):
+        calls.append(step)
+        if when == "before" or len(calls) > 1:
+            raise Killed
+        real(self, *given, **named)
+        raise Killed
+
+    monkeypatch.setattr(LanceStore, step, dies)
+    with pytest.raises(Killed):
+        fill(catalogue, MeanColour(), open_store(tmp_path / "store"))
+    monkeypatch.setattr(LanceStore, step, real)
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
+    assert made.ids == catalogue.ids
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))
+    tables = next((tmp_path / "store").glob("encoders/*/vectors.lance/data"))
+    assert len(list(tables.iterdir())) == 1, "compacted in the end"
+    kept = open_store(tmp_path / "store").read("test:mean")
+    assert sorted(kept.ids) == sorted(catalogue.ids), "no row twice"
+
+
+def test_a_store_cut_off_while_it_was_made(catalogue, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "lock").touch()
+    (tmp_path / "store" / ".store.json.1.part").touch()
+    (tmp_path / "store2" / "items.lance" / "data").mkdir(parents=True)
+    (tmp_path / "store2" / "store.json").write_text('{"format": 1}')
+    for name in ("store", "store2"):
+        assert embed(catalogue, MeanColour(), tmp_path / name).ids == catalogue.ids
+
+
+@pytest.mark.parametrize("name", ["card.json", "run.json", "vectors.lance"])
+def test_a_damaged_part_is_named(catalogue, tmp_path, name):
+    embed(catalogue, MeanColour(), tmp_path / "store")
+    part = next((tmp_path / "store").glob(f"encoders/*/{name}"))
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.write_bytes(b"{")
+    with pytest.raises(StoreBroken, match="cannot be read or written"):
+        embed(catalogue, MeanColour(), tmp_path / "store")
 
 
 KILLED = """

@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
 def repeat_flag(given: list[str]) -> list[str]:
     """Arguments in which ``-e A B C`` reads ``-e A -e B -e C``."""
     out: list[str] = []
+    if given[:1] == ["search"]:  # which takes one, and ids of items may look like specs
+        return given
     for place, word in enumerate(given):
         follows = (
             place > 1

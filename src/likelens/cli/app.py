@@ -95,6 +95,7 @@ def embed(
         typer.Option(help="Also write the vectors to a .parquet, .npz or .npy file."),
     ] = None,
     overwrite: options.Overwrite = False,
+    forget: options.Forget = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on."""
@@ -109,7 +110,8 @@ def embed(
     kept = open_store(store)
     with show.progress_bar() as progress:
         runs = [
-            fill(catalogue, one, kept, overwrite=overwrite, progress=progress) for one in opened
+            fill(catalogue, one, kept, overwrite=overwrite, forget=forget, progress=progress)
+            for one in opened
         ]
     if export is not None:
         from ..encoders.vectors import write_vectors
@@ -302,7 +304,7 @@ def _check_export(export: Path, encoders: int) -> None:
             where=str(export),
             mend="give one -e",
         )
-    if export.suffix not in (".parquet", ".npz", ".npy"):
+    if export.suffix.lower() not in (".parquet", ".npz", ".npy"):
         raise BadTable(
             f"vectors cannot be written as {export.suffix or 'a file without an ending'}",
             where=str(export),

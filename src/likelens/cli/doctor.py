@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..values.files import installed
 from . import show
 
 NEEDED = {
@@ -33,7 +33,7 @@ def examine() -> dict[str, Any]:
     """Versions of all libraries, and the machine."""
     data = Path(os.environ.get("LIKELENS_DATA", "../shared"))
     return {
-        "likelens": version("likelens"),
+        "likelens": installed("likelens"),
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "libraries": [_library(name, use) for name, use in NEEDED.items()],
@@ -42,11 +42,7 @@ def examine() -> dict[str, Any]:
 
 
 def _library(name: str, use: str) -> dict[str, Any]:
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        found = None
-    return {"name": name, "for": use, "version": found, "mend": f"pip install {name}"}
+    return {"name": name, "for": use, "version": installed(name), "mend": f"pip install {name}"}
 
 
 def print_findings(findings: dict[str, Any]) -> None:

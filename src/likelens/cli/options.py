@@ -31,7 +31,12 @@ Encoders = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Overwrite = Annotated[bool, typer.Option(help="Make all vectors of these encoders anew.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make all vectors of these encoders anew.")
+]
+Forget = Annotated[
+    bool, typer.Option("--forget", help="Let most of a store's items go, if SOURCE has them not.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.", min=0)]
 
 
@@ -53,7 +58,9 @@ Drop = Annotated[str | None, _option("Tag columns to leave out: size,shoe_size."
 PurchaseTable = Annotated[
     Path | None, _option("Table of purchases: columns customer and item.", "--purchases")
 ]
-SkipMissing = Annotated[bool, _option("Go on without rows that have no picture.")]
+Customer = Annotated[str | None, _option("Column of customers in the purchases (customer).")]
+Item = Annotated[str | None, _option("Column of item ids in the purchases (item).")]
+SkipMissing = Annotated[bool, _option("Go on without rows that have no picture.", "--skip-missing")]
 
 
 def open_catalogue(
@@ -68,6 +75,8 @@ def open_catalogue(
     missing: Missing = None,
     drop: Drop = None,
     purchases: PurchaseTable = None,
+    customer: Customer = None,
+    item: Item = None,
     skip_missing: SkipMissing = False,
 ) -> Any:
     """The catalogue that the options of a command name."""
@@ -85,6 +94,8 @@ def open_catalogue(
         missing=None if missing is None else [part.strip() for part in missing.split(",")],
         drop=None if drop is None else columns(drop),
         purchases=purchases,
+        customer=customer,
+        item=item,
         skip_missing=skip_missing,
     )
 

@@ -32,7 +32,9 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A result for machines: one JSON value on stdout."""
-    json.dump(value, sys.stdout, indent=1, allow_nan=False)
+    from ..values.files import plain
+
+    json.dump(plain(value), sys.stdout, indent=1, allow_nan=False)
     sys.stdout.write("\n")
 
 
@@ -120,9 +122,10 @@ def print_run(run: EmbedRun) -> None:
     if len(run.failures) > FAILURES_SHOWN:
         more = len(run.failures) - FAILURES_SHOWN
         console.print(f"set aside: {more:,} more; all of them are listed in the store")
+    unseen = f", {run.zeros:,} of them zero vectors" if run.zeros else ""
     speed = f", {run.images_per_second:,.0f} images/s" if run.images_per_second else ""
     stdout().print(
-        f"{run.name}: {run.embedded:,} embedded, {run.copied:,} copies, {run.kept:,} kept, "
+        f"{run.name}: {run.embedded:,} embedded{unseen}, {run.copied:,} copies, {run.kept:,} kept, "
         f"{run.forgotten:,} forgotten, {len(run.failures):,} set aside{speed}",
         markup=False,
         soft_wrap=True,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from ..values.spec import Spec
 
 if TYPE_CHECKING:
     from ..values.catalogue import Catalogue
+
+T = TypeVar("T")
+
+_TASK = 4  # pictures that a thread takes up at a time
 
 ENCODERS = Registry("encoder source")
 ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
@@ -84,23 +89,35 @@ class Encoder(ABC):
             BadShape: the encoder returned something else than finite vectors.
         """
         pictures = list(images)
-        batches = [
-            pictures[start : start + self.batch_size]
-            for start in range(0, len(pictures), self.batch_size)
-        ]
-        if len(batches) < 2:  # no threads for one picture
-            parts = [self._batch(batch) for batch in batches]
-        elif self.parallel:
-            with ThreadPoolExecutor(cores()) as pool:
-                parts = list(pool.map(self._batch, batches))
+        tasks = _cut(pictures, max(self.batch_size, _TASK))
+        if not self.parallel:
+            parts = list(self._one_after_another(pictures))
+        elif len(tasks) < 2:  # no threads for a few
+            parts = [self._task(task) for task in tasks]
         else:
             with ThreadPoolExecutor(cores()) as pool:
-                ready = pool.map(lambda picture: self.prepare(open_image(picture)), pictures)
-                parts = [self._stacked([next(ready) for _ in batch]) for batch in batches]
+                parts = list(pool.map(self._task, tasks))
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
 
-    def _batch(self, pictures: Sequence[Picture]) -> Floats:
-        return self._stacked([self.prepare(open_image(picture)) for picture in pictures])
+    def _one_after_another(self, pictures: Sequence[Picture]) -> Iterator[Floats]:
+        """Vectors of one batch at a time, while threads prepare the next two."""
+        waiting: deque[list[Future[Array]]] = deque()
+        with ThreadPoolExecutor(cores()) as pool:
+            for batch in _cut(pictures, self.batch_size):
+                waiting.append([pool.submit(self._ready, picture) for picture in batch])
+                if len(waiting) > 2:
+                    yield self._stacked([each.result() for each in waiting.popleft()])
+            for batch_ready in waiting:
+                yield self._stacked([each.result() for each in batch_ready])
+
+    def _task(self, pictures: Sequence[Picture]) -> Floats:
+        batches = _cut(pictures, self.batch_size)
+        return np.concatenate(
+            [self._stacked([self._ready(picture) for picture in batch]) for batch in batches]
+        )
+
+    def _ready(self, picture: Picture) -> Array:
+        return self.prepare(open_image(picture))
 
     def _stacked(self, prepared: Sequence[Array]) -> Floats:
         return stack(self.forward(prepared), len(prepared), self)
@@ -181,6 +198,10 @@ def open_encoder(spec: str | Spec) -> Encoder | VectorSource:
     if not isinstance(opened, Encoder | VectorSource):
         raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
     return opened
+
+
+def _cut(things: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [things[start : start + size] for start in range(0, len(things), size)]
 
 
 def stack(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..values.arrays import Array
+from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
 from ..values.errors import BadSpec, LikelensWarning
 from ..values.spec import Spec, fingerprint
@@ -69,11 +70,13 @@ class OnnxEncoder(Encoder):
         side = read_side(path, (*OPTIONS, "pool"))
         self._pool = spec.option("pool", str, side.keys.pop("pool", ""), choices=POOLS)
         self.preprocessing = self._settle(side)
+        self._size = self.preprocessing.size or (1, 1)
+        self._mine = threading.local()
         self.card = self._describe(path, side, outputs)
 
     def prepare(self, image: Array) -> Array:
-        """One picture as the network takes it, without the axis of the batch."""
-        return self.preprocessing.apply(image).astype(self._type, copy=False)
+        """One picture, resized and cropped: (height, width, 3) uint8."""
+        return self.preprocessing.resized(image)
 
     def forward(self, prepared: Sequence[Array]) -> Array:
         """The (n, dim) vectors of n prepared pictures."""
@@ -82,14 +85,24 @@ class OnnxEncoder(Encoder):
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _run(self, prepared: Sequence[Array]) -> Array:
-        count = len(prepared)
-        if count == self.batch_size == 1:
-            batch = prepared[0][None]
-        else:  # a batch of fixed size is filled up with zeros
-            batch = np.zeros((self.batch_size, *prepared[0].shape), self._type)
-            np.stack(prepared, out=batch[:count])
-        answer = self._session.run([self._output], {self._input.name: batch})[0]
-        return _pooled(answer[:count], self._pool, self.preprocessing.layout, self.spec)
+        batch = self._batch_array()
+        for pixels, place in zip(prepared, batch, strict=False):
+            self.preprocessing.normalise(pixels, place)
+        batch[len(prepared) :] = 0  # a batch of fixed size is filled up
+        values = batch.astype(self._type, copy=False)
+        answer = self._session.run([self._output], {self._input.name: values})[0]
+        return _pooled(answer[: len(prepared)], self._pool, self.preprocessing.layout, self.spec)
+
+    def _batch_array(self) -> Floats:
+        """This thread's array for the network's input: a new one each time costs dearly."""
+        batch: Floats | None = getattr(self._mine, "batch", None)
+        if batch is None:
+            height, width = self._size
+            shape = (
+                (3, height, width) if self.preprocessing.layout == "NCHW" else (height, width, 3)
+            )
+            batch = self._mine.batch = np.empty((self.batch_size, *shape), np.float32)
+        return batch
 
     def _settle(self, side: Side) -> Preprocessing:
         layout, size = _layout_and_size(self._input.shape, self.spec)
@@ -114,8 +127,7 @@ class OnnxEncoder(Encoder):
 
     def _describe(self, path: Path, side: Side, outputs: list[Any]) -> EncoderCard:
         try:
-            height, width = self.preprocessing.size or (1, 1)
-            dim = self.forward([self.prepare(np.full((height, width, 3), 128, np.uint8))]).shape[1]
+            dim = self.forward([np.full((*self._size, 3), 128, np.uint8)]).shape[1]
         except BadSpec:
             raise
         except Exception as error:

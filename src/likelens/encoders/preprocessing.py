@@ -152,22 +152,32 @@ class Preprocessing:
         Returns:
             float32, contiguous: (3, h, w) in the layout NCHW, else (h, w, 3).
         """
-        return self.normalise(self.resized(rgb))
+        pixels = self.resized(rgb)
+        height, width = pixels.shape[:2]
+        shape = (3, height, width) if self.layout == "NCHW" else (height, width, 3)
+        out = np.empty(shape, np.float32)
+        self.normalise(pixels, out)
+        return out
 
-    def normalise(self, pixels: Array) -> Floats:
-        """Scaled, centred, in the channel order and layout of the network."""
-        if self.channels == "BGR":
-            pixels = pixels[:, :, ::-1]
+    def normalise(self, pixels: Array, out: Floats) -> None:
+        """Scale and centre pixels, in the channel order and layout of the network.
+
+        Args:
+            pixels: (h, w, 3) uint8, resized.
+            out: float32, (3, h, w) in the layout NCHW, else (h, w, 3): filled.
+        """
+        import cv2
+
         std = np.asarray(self.std, np.float64)
         factor = (self.scale / std).astype(np.float32)
         offset = (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
-        if self.layout == "NCHW":
-            pixels = pixels.transpose(2, 0, 1)
-            factor, offset = factor[:, None, None], offset[:, None, None]
-        out = np.empty(pixels.shape, np.float32)
-        np.multiply(pixels, factor, out=out)
-        out += offset
-        return out
+        planes = cv2.split(pixels)
+        if self.channels == "BGR":
+            planes = planes[::-1]
+        for channel, plane in enumerate(planes):
+            place = out[channel] if self.layout == "NCHW" else out[:, :, channel]
+            np.multiply(plane, factor[channel], out=place)
+            place += offset[channel]
 
     def resized(self, rgb: Array) -> Array:
         """The (h, w, 3) uint8 pixels after resize and crop."""

@@ -84,7 +84,7 @@ def write_vectors(
             place: lambda file: _write_parquet(file, names, matrix)
         }
     elif suffix == ".npz":
-        parts = {place: lambda file: np.savez(file, ids=np.array(names), vectors=matrix)}
+        parts = {place: lambda file: np.savez(file, ids=np.array(names, np.str_), vectors=matrix)}
     elif suffix == ".npy":
         parts = {
             place: lambda file: np.save(file, matrix),

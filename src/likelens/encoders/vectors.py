@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..values.embeddings import Embeddings, EncoderCard
+from ..values.embeddings import Embeddings, EncoderCard, failure_table
 from ..values.errors import BadSpec, BadTable, first_few
 from ..values.spec import Spec, fingerprint
 from .base import VectorSource
 from .vector_files import FORMATS, id_table, read_vectors, write_vectors
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ..values.catalogue import Catalogue
 
 
@@ -71,7 +69,7 @@ class VectorFile(VectorSource):
             details={"file": self.path.name, "vectors": len(ids), "unused": len(ids) - len(found)},
         )
         return Embeddings(
-            tuple(found), vectors[[row[item] for item in found]], card, _failures(lost)
+            tuple(found), vectors[[row[item] for item in found]], card, failure_table(lost)
         )
 
 
@@ -84,11 +82,3 @@ def _content(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _failures(rows: Sequence[tuple[str, str, str]]) -> pa.Table:
-    import pyarrow as pa
-
-    columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    names = ("id", "path", "reason")
-    return pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)})

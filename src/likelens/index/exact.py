@@ -11,6 +11,9 @@ from .base import Index, Options
 FEW_QUERIES = 4
 """Up to so many queries are answered by one matrix-vector product each, the quicker way."""
 
+FEW_ROWS = 0.2
+"""Share of the vectors up to which those allowed are copied out; else all are scored."""
+
 CLOSE = 4e-6
 """Scores nearer than this may be equal but for the order in which float32 adds up."""
 
@@ -30,23 +33,23 @@ class ExactIndex(Index):
             )
 
     def _search(self, queries: Floats, k: int, rows: Positions | None) -> tuple[Floats, Positions]:
-        gallery = self.vectors if rows is None else self.vectors[rows]
-        if len(queries) <= FEW_QUERIES:
-            answers = [self._one(gallery, query, k) for query in queries]
-            scores = np.stack([score for score, _ in answers])
-            places = np.stack([place for _, place in answers])
-        else:
+        if len(queries) > FEW_QUERIES:
+            gallery = self.vectors if rows is None else self.vectors[rows]
             scores, places = self._many(gallery, queries, k)
-        return scores, places if rows is None else rows[places]
+            return scores, places if rows is None else rows[places]
+        answers = [self._one(query, k, rows) for query in queries]
+        return np.stack([score for score, _ in answers]), np.stack([row for _, row in answers])
 
-    def _one(self, gallery: Floats, query: Floats, k: int) -> tuple[Floats, Positions]:
-        scores = gallery @ query
-        if k < len(scores):
-            bound = np.partition(scores, len(scores) - k)[len(scores) - k] - CLOSE
-            candidates = np.flatnonzero(scores >= bound)
-        else:
-            candidates = np.arange(len(scores))
-        return _ranked(gallery, query, candidates, k)
+    def _one(self, query: Floats, k: int, rows: Positions | None) -> tuple[Floats, Positions]:
+        """The answer to one query among some rows; copies no more than few of them."""
+        if rows is None:
+            return best(self.vectors, query, self.vectors @ query, k)
+        if len(rows) < len(self) * FEW_ROWS:
+            scores, places = best(self.vectors[rows], query, self.vectors[rows] @ query, k)
+            return scores, rows[places]
+        scores = np.full(len(self), -np.inf, np.float32)
+        scores[rows] = (self.vectors @ query)[rows]
+        return best(self.vectors, query, scores, k)
 
     def _many(self, gallery: Floats, queries: Floats, k: int) -> tuple[Floats, Positions]:
         import faiss
@@ -56,16 +59,26 @@ class ExactIndex(Index):
         # Only where neighbouring scores are so close that rounding decides is it worth a look.
         close = (np.diff(scores[:, : k + 1], axis=1) > -CLOSE).any(axis=1)
         for row in np.flatnonzero(close):
+            query = queries[row]
             unseen = fetch < len(gallery) and scores[row, -1] >= scores[row, k - 1] - CLOSE
             if unseen:  # more ties than were fetched
-                scores[row, :k], places[row, :k] = self._one(gallery, queries[row], k)
+                scores[row, :k], places[row, :k] = best(gallery, query, gallery @ query, k)
             else:
                 found = np.sort(places[row])
-                scores[row, :k], places[row, :k] = _ranked(gallery, queries[row], found, k)
+                scores[row, :k], places[row, :k] = ranked(gallery, query, found, k)
         return scores[:, :k].copy(), places[:, :k].copy()
 
 
-def _ranked(gallery: Floats, query: Floats, candidates: Positions, k: int) -> tuple[Floats, Array]:
+def best(gallery: Floats, query: Floats, scores: Floats, k: int) -> tuple[Floats, Positions]:
+    """The best k rows by their float32 scores, scored again so that equal rows tie.
+
+    Rows with a score of -inf are not returned; there are at least k others.
+    """
+    bound = np.partition(scores, len(scores) - k)[len(scores) - k] - CLOSE
+    return ranked(gallery, query, np.flatnonzero(scores >= bound), k)
+
+
+def ranked(gallery: Floats, query: Floats, candidates: Positions, k: int) -> tuple[Floats, Array]:
     """The best k of some candidates (ascending positions), scored so that equal rows tie."""
     exact = np.einsum("ij,j->i", gallery[candidates].astype(np.float64), query.astype(np.float64))
     scores = np.clip(exact, -1.0, 1.0).astype(np.float32)

@@ -45,8 +45,8 @@ class Form:
     """
 
     def __init__(self, matrix: Floats, dtype: npt.DTypeLike) -> None:
-        lower = np.tril(matrix)
-        lower += np.tril(matrix, -1)
+        lower = 2.0 * np.tril(matrix)
+        np.fill_diagonal(lower, np.diagonal(matrix))
         self._lower = lower.astype(dtype, copy=False)
 
     def of(self, rows: Floats) -> Floats:

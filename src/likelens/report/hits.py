@@ -10,8 +10,9 @@ from pathlib import Path
 
 from .._search import Hits
 from ..images import Picture
+from ..values.files import write_aside
 from .formats import labels
-from .page import templates, write_aside
+from .page import templates
 from .tables import plain
 from .thumbnails import thumbnail, thumbnails
 

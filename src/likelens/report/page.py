@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _leaderboard
 from ..values.catalogue import Catalogue
-from ..values.errors import BadTable
+from ..values.files import make_folder, write_aside
 from . import charts, formats, grids, maps, tables
 from .lines import Line, best_line, read_lines, worst_line
 from .pairs import cross, read_pairs
@@ -45,10 +43,9 @@ def write_report(board: _leaderboard.Leaderboard, folder: Path) -> Path:
     import pyarrow.csv
     import pyarrow.parquet
 
-    with _said_plainly(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     table = board.table
-    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False, default=str)
+    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
     page = render_report(board)
     report = folder / "report.html"
     write_aside(folder / "leaderboard.csv", lambda path: pyarrow.csv.write_csv(table, path))
@@ -58,35 +55,6 @@ def write_report(board: _leaderboard.Leaderboard, folder: Path) -> Path:
     write_aside(folder / "leaderboard.json", _writer(text))
     write_aside(report, _writer(page))
     return report
-
-
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written under another name beside its place, then moved there.
-
-    Raises:
-        BadTable: the folder cannot be made or written to.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _said_plainly(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(aside)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
-    """Turns what the system refuses into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise BadTable(
-            f"this cannot be written: {error.strerror or error}",
-            where=str(path),
-            mend="give a folder that you may write to",
-        ) from error
 
 
 def _writer(text: str) -> Callable[[Path], object]:

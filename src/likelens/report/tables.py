@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,7 @@ def _nan_lowest(score: float) -> float:
 def command(board: Leaderboard) -> tuple[str, ...]:
     """The command that makes this comparison again, in parts that belong together."""
     layout = board.catalogue.layout
-    source = str(board.run.get("source", layout.table or layout.images))
-    parts = [("likelens", "evaluate", source), *_layout_options(layout)]
+    parts = [("likelens", "evaluate", str(layout.source)), *_given_options(layout)]
     parts += [("-e", entry.card.name) for entry in board.entries]
     parts += [
         (f"--{name.replace('_', '-')}", str(board.run[name]))
@@ -147,19 +146,16 @@ def command(board: Leaderboard) -> tuple[str, ...]:
     return tuple(shlex.join(part) for part in (*parts, ("--out", "report")))
 
 
-def _layout_options(layout: Layout) -> list[tuple[str, ...]]:
-    """Options that say of a table what the layout says; none for what goes without saying."""
-    if layout.table is None:
-        return []
-    given = {
-        entry.name: getattr(layout, entry.name)
-        for entry in fields(Layout)
-        if entry.name not in ("table", "customer", "item")
-        and getattr(layout, entry.name) != entry.default
-    }
+def _given_options(layout: Layout) -> list[tuple[str, ...]]:
+    """The options with which the catalogue was opened."""
     return [
-        (f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value))
-        for name, value in given.items()
+        (f"--{name.replace('_', '-')}",)
+        if value is True
+        else (
+            f"--{name.replace('_', '-')}",
+            ",".join(value) if isinstance(value, tuple) else str(value),
+        )
+        for name, value in layout.given.items()
     ]
 
 

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,25 @@ if TYPE_CHECKING:
 
 FILE = ("_path", "_size", "_mtime_ns", "_digest")
 """Columns of ``Store.items`` that tell the picture's file: text, bytes, time, content."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store keeps of an encoder's run.
+
+    Attributes:
+        ids: items, each once, in any order.
+        digests: content of the file behind each vector.
+        vectors: (n, d) float32.
+        failures: table of the pictures that could not be embedded.
+        images_per_second: NaN if unknown.
+    """
+
+    ids: list[str]
+    digests: list[str]
+    vectors: Floats
+    failures: pa.Table
+    images_per_second: float
 
 
 class Store(ABC):
@@ -49,8 +69,8 @@ class Store(ABC):
         """Replace that table as a whole."""
 
     @abstractmethod
-    def matching(self, where: str) -> Array:
-        """(n,) bool: the items for which an SQL condition on their attributes holds.
+    def matching(self, where: str) -> list[str]:
+        """The ids of the items for which an SQL condition on their attributes holds.
 
         Raises:
             BadQuery: the condition cannot be understood; says which columns there are.
@@ -79,14 +99,12 @@ class Store(ABC):
         """Remove the vectors of some items."""
 
     @abstractmethod
-    def finish(
-        self, name: str, failures: pa.Table, images_per_second: float | None, *, tidy: bool
-    ) -> None:
-        """End a run: note its failures and speed and, with ``tidy``, compact what it wrote."""
+    def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
+        """End a run: note its failures and speed, and compact what was written."""
 
     @abstractmethod
-    def read(self, name: str) -> tuple[list[str], Floats, pa.Table, float]:
-        """All ids, their vectors, the failures, and images per second (NaN if unknown)."""
+    def read(self, name: str) -> Kept:
+        """All that is kept of an encoder's run."""
 
     @abstractmethod
     def state(self, name: str) -> dict[str, Array] | None:
@@ -120,7 +138,7 @@ class Store(ABC):
         )
 
     def embeddings(self, name: str, ids: Sequence[str]) -> Embeddings:
-        """The vectors of those items that have one, in that order.
+        """The vectors of those items that have one of their present picture, in that order.
 
         Raises:
             BadSpec: the store has no such encoder; says which it has.
@@ -132,13 +150,19 @@ class Store(ABC):
                 where=self.place,
                 mend=f"embed them first; it has: {', '.join(cards) or 'none'}",
             )
-        kept, vectors, failures, speed = self.read(name)
-        if kept != list(ids):
-            row = {item: place for place, item in enumerate(kept)}
-            found = [item for item in ids if item in row]
-            vectors = vectors[np.array([row[item] for item in found], np.int64)]
-            kept = found
-        return Embeddings(tuple(kept), vectors, cards[name], failures, speed)
+        kept = self.read(name)
+        items = self.items()
+        now = dict(zip(items["id"].to_pylist(), items["_digest"].to_pylist(), strict=True))
+        row = {
+            item: place
+            for place, (item, digest) in enumerate(zip(kept.ids, kept.digests, strict=True))
+            if now.get(item) == digest
+        }
+        found = tuple(item for item in ids if item in row)
+        places = np.array([row[item] for item in found], np.int64)
+        whole = len(places) == len(kept.ids) and (np.diff(places) == 1).all()
+        vectors = kept.vectors if whole else kept.vectors[places]
+        return Embeddings(found, vectors, cards[name], kept.failures, kept.images_per_second)
 
 
 def no_items() -> pa.Table:
@@ -147,17 +171,6 @@ def no_items() -> pa.Table:
 
     kinds = zip(("id", *FILE), ("string", "string", "int64", "int64", "string"), strict=True)
     return pa.table({name: pa.array([], kind) for name, kind in kinds})
-
-
-def failure_table(rows: Sequence[tuple[str, str, str]] = ()) -> pa.Table:
-    """The table of failures: columns id, path and reason."""
-    import pyarrow as pa
-
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
-    names = ("id", "path", "reason")
-    return pa.table(
-        {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)}
-    )
 
 
 def refuse_mixing(kept: EncoderCard, card: EncoderCard, place: str) -> None:
@@ -182,17 +195,24 @@ def refuse_mixing(kept: EncoderCard, card: EncoderCard, place: str) -> None:
     )
 
 
-def open_store(place: str | os.PathLike[str], *, create: bool = True) -> Store:
+def open_store(place: Store | str | os.PathLike[str] | None, *, create: bool = True) -> Store:
     """The store in a folder.
 
     Args:
-        place: the folder.
+        place: the folder; None for a store that lasts as long as the process; a store
+            is returned as it is.
         create: make it if it is not there.
 
     Raises:
         StoreBroken: the folder is something else than a store, or not there
             and not to be made.
     """
+    if isinstance(place, Store):
+        return place
+    if place is None:
+        from .memory import MemoryStore
+
+        return MemoryStore()
     from .lance import LanceStore
 
     return LanceStore(Path(place), create=create)

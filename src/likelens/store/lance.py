@@ -26,9 +26,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..values.arrays import Array, Floats
-from ..values.embeddings import EncoderCard
-from ..values.errors import BadQuery, StoreBroken
-from .base import FILE, Store, failure_table, no_items
+from ..values.embeddings import EncoderCard, failure_table
+from ..values.errors import BadQuery, LikelensError, StoreBroken
+from ..values.files import make_folder, write_aside
+from .base import FILE, Kept, Store, no_items
 
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of every table that it makes
 
@@ -54,7 +55,11 @@ class LanceStore(Store):
         if mark.is_file():
             self._check_format(mark)
             return
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        # A lock or a hidden file is what a run leaves that was killed while it made the store.
+        if root.exists() and (
+            not root.is_dir()
+            or any(p.name != "lock" and not p.name.startswith(".") for p in root.iterdir())
+        ):
             raise StoreBroken(
                 "this is no likelens store, and not empty",
                 where=self.place,
@@ -66,23 +71,12 @@ class LanceStore(Store):
                 where=self.place,
                 mend="make one: likelens embed SOURCE -e SPEC --store STORE",
             )
-        try:
-            (root / "encoders").mkdir(parents=True)
-            _write_aside(mark, json.dumps({"format": FORMAT}).encode())
-        except OSError as error:
-            raise StoreBroken(
-                f"the store cannot be made: {error.strerror}",
-                where=self.place,
-                mend="give a folder that you may write to",
-            ) from error
+        text = json.dumps({"format": FORMAT})
+        write_aside(mark, lambda path: path.write_text(text))
 
     def _check_format(self, mark: Path) -> None:
-        try:
+        with _damage(mark):
             found = json.loads(mark.read_text())["format"]
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise StoreBroken(
-                "the store's own mark cannot be read", where=str(mark), mend="make a new store"
-            ) from error
         if found != FORMAT:
             raise StoreBroken(
                 f"the store has format {found}, this version reads {FORMAT}",
@@ -108,17 +102,18 @@ class LanceStore(Store):
 
     def items(self) -> pa.Table:
         """A row per item."""
-        if not (self.root / "items.lance").is_dir():
-            return no_items()
+        if not (self.root / "items.lance" / "_versions").is_dir():
+            return no_items()  # also where a first write was cut off
         return self._open(self.root / "items.lance").to_table()
 
     def put_items(self, items: pa.Table) -> None:
         """Replace the table, where it differs from what is kept."""
         if not self.items().equals(items):
-            dataset = lance.write_dataset(items, self.root / "items.lance", mode="overwrite")
-            dataset.cleanup_old_versions(datetime.timedelta(0))
+            with _damage(self.root / "items.lance"):
+                dataset = lance.write_dataset(items, self.root / "items.lance", mode="overwrite")
+                dataset.cleanup_old_versions(datetime.timedelta(0))
 
-    def matching(self, where: str) -> Array:
+    def matching(self, where: str) -> list[str]:
         """The items for which a condition holds."""
         dataset = self._open(self.root / "items.lance")
         quoted = [name for name in dataset.schema.names if f'"{name}"' in where]
@@ -126,12 +121,10 @@ class LanceStore(Store):
             problem = f"the column {quoted[0]} stands in double quotes"
             raise self._bad_filter(where, problem, dataset.schema)
         try:
-            rows = dataset.to_table(filter=where, columns=[], with_row_id=True)["_rowid"]
+            found: list[str] = dataset.to_table(filter=where, columns=["id"])["id"].to_pylist()
         except (ValueError, OSError, RuntimeError) as error:
             raise self._bad_filter(where, str(error), dataset.schema) from error
-        everything = dataset.to_table(columns=[], with_row_id=True)["_rowid"].to_numpy()
-        mask: Array = np.isin(everything, rows.to_numpy())
-        return mask
+        return found
 
     def _bad_filter(self, where: str, error: str, schema: pa.Schema) -> BadQuery:
         reason = re.split(r", (?:/|rust/|<)|\. Valid fields", " ".join(error.split()))[0]
@@ -153,12 +146,16 @@ class LanceStore(Store):
             (self.root / "encoders").glob("*/card.json"),
             key=lambda path: (path.stat().st_mtime_ns, path),
         )
-        return [EncoderCard.from_json(path.read_text()) for path in found]
+        cards = []
+        for path in found:
+            with _damage(path):
+                cards.append(EncoderCard.from_json(path.read_text()))
+        return cards
 
     def create(self, card: EncoderCard) -> None:
         """Make room for an encoder."""
         folder = self._folder(card.name)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         (folder / "card.json").unlink(missing_ok=True)
         for name in ("run.json", "failures.parquet"):
             (folder / name).unlink(missing_ok=True)
@@ -167,11 +164,11 @@ class LanceStore(Store):
             pa.table(_vectors([], [], np.zeros((0, card.dim), np.float32))),
             folder / "vectors.lance",
         )
-        _write_aside(folder / "card.json", card.to_json().encode())
+        write_aside(folder / "card.json", lambda path: path.write_text(card.to_json()))
 
     def known(self, name: str) -> dict[str, str]:
         """The digest of the file behind each id's vector."""
-        table = self._vectors(name).to_table(columns=["id", "digest"])
+        table = self._table(name, ["id", "digest"])
         return dict(zip(table["id"].to_pylist(), table["digest"].to_pylist(), strict=True))
 
     def append(
@@ -193,49 +190,48 @@ class LanceStore(Store):
             )
             dataset.delete(f"id IN ({texts})")
 
-    def finish(
-        self, name: str, failures: pa.Table, images_per_second: float | None, *, tidy: bool
-    ) -> None:
+    def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
         """End a run."""
         folder = self._folder(name)
-        aside = folder / "failures.parquet.part"
-        pq.write_table(failures, aside)
-        aside.replace(folder / "failures.parquet")
+        write_aside(folder / "failures.parquet", lambda path: pq.write_table(failures, path))
         if images_per_second is not None:
             text = json.dumps({"images_per_second": images_per_second})
-            _write_aside(folder / "run.json", text.encode())
-        if tidy:
-            dataset = self._vectors(name)
+            write_aside(folder / "run.json", lambda path: path.write_text(text))
+        dataset = self._vectors(name)
+        if len(dataset.get_fragments()) > 1 or len(dataset.versions()) > 1:
             dataset.optimize.compact_files()
             dataset.cleanup_old_versions(datetime.timedelta(0))
 
-    def read(self, name: str) -> tuple[list[str], Floats, pa.Table, float]:
-        """All ids, their vectors, the failures, and the speed."""
+    def read(self, name: str) -> Kept:
+        """All that is kept of an encoder's run."""
         folder = self._folder(name)
-        table = self._vectors(name).to_table(columns=["id", "vector"])
+        table = self._table(name, ["id", "digest", "vector"])
         column = table["vector"].combine_chunks()
         values = column.flatten().to_numpy() if len(table) else np.zeros(0, np.float32)
         vectors = values.reshape(len(table), table.schema.field("vector").type.list_size)
         failed, run = folder / "failures.parquet", folder / "run.json"
-        failures = pq.read_table(failed) if failed.is_file() else failure_table()
-        speed = json.loads(run.read_text())["images_per_second"] if run.is_file() else float("nan")
-        return table["id"].to_pylist(), vectors, failures, speed
+        with _damage(folder):
+            failures = pq.read_table(failed) if failed.is_file() else failure_table()
+            said = json.loads(run.read_text()) if run.is_file() else {}
+            speed = float(said.get("images_per_second", "nan"))
+        return Kept(table["id"].to_pylist(), table["digest"].to_pylist(), vectors, failures, speed)
 
     def state(self, name: str) -> dict[str, Array] | None:
         """What a fitted encoder has learnt."""
         path = self._folder(name) / "state.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
+        with _damage(path), np.load(path, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
     def put_state(self, name: str, state: dict[str, Array]) -> None:
         """Keep what a fitted encoder has learnt."""
-        folder = self._folder(name)
-        folder.mkdir(exist_ok=True)
-        aside = folder / "part.npz"
-        np.savez(aside, allow_pickle=False, **state)
-        aside.replace(folder / "state.npz")
+
+        def write(path: Path) -> None:
+            with path.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **state)
+
+        write_aside(self._folder(name) / "state.npz", write)
 
     def _folder(self, name: str) -> Path:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-48:].strip("-.")
@@ -245,15 +241,34 @@ class LanceStore(Store):
     def _vectors(self, name: str) -> Any:
         return self._open(self._folder(name) / "vectors.lance")
 
-    def _open(self, path: Path) -> Any:
+    def _table(self, name: str, columns: list[str]) -> pa.Table:
+        """Some columns of an encoder's vectors."""
         try:
+            return self._vectors(name).to_table(columns=columns)
+        except (ValueError, OSError, RuntimeError):
+            # A run that ended meanwhile has compacted the files that were about to be read.
+            with _damage(self._folder(name)):
+                return self._vectors(name).to_table(columns=columns)
+
+    def _open(self, path: Path) -> Any:
+        with _damage(path):
             return lance.dataset(path)
-        except (ValueError, OSError, RuntimeError) as error:
-            raise StoreBroken(
-                "a table of the store cannot be read",
-                where=str(path),
-                mend="remove the store, and embed again",
-            ) from error
+
+
+@contextmanager
+def _damage(place: Path) -> Iterator[None]:
+    """Turns what a damaged file makes others raise into one sentence."""
+    try:
+        yield
+    except LikelensError:
+        raise
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise StoreBroken(
+            f"a part of the store cannot be read or written: {reason}",
+            where=str(place),
+            mend="check the permissions and the disk; else remove the store, and embed again",
+        ) from error
 
 
 def _vectors(ids: Sequence[str], digests: Sequence[str], vectors: Floats) -> dict[str, pa.Array]:
@@ -269,9 +284,3 @@ def _kind(kind: pa.DataType) -> str:
     if pa.types.is_list(kind):
         return "several texts"
     return "text" if pa.types.is_string(kind) else str(kind)
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(content)
-    aside.replace(path)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..values.arrays import Array, Floats
-from ..values.embeddings import EncoderCard
+from ..values.embeddings import EncoderCard, failure_table
 from ..values.errors import BadQuery
-from .base import Store, failure_table, no_items
+from .base import Kept, Store, no_items
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass
-class _Kept:
+class _Run:
     card: EncoderCard
     digests: dict[str, str] = field(default_factory=dict)
     vectors: dict[str, Floats] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self._items: pa.Table | None = None
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _Run] = {}
         self._states: dict[str, dict[str, Array]] = {}
 
     @contextmanager
@@ -50,7 +50,7 @@ class MemoryStore(Store):
         """Replace the table."""
         self._items = items
 
-    def matching(self, where: str) -> Array:
+    def matching(self, where: str) -> list[str]:
         """Refuses: conditions are the work of a store on disk."""
         raise BadQuery(
             "a filter needs a store on disk", where=where, mend="give embed and search a store"
@@ -62,7 +62,7 @@ class MemoryStore(Store):
 
     def create(self, card: EncoderCard) -> None:
         """Make room for an encoder."""
-        self._kept[card.name] = _Kept(card)
+        self._kept[card.name] = _Run(card)
 
     def known(self, name: str) -> dict[str, str]:
         """The digest of the file behind each id's vector."""
@@ -82,28 +82,22 @@ class MemoryStore(Store):
         for item in ids:
             del kept.digests[item], kept.vectors[item]
 
-    def finish(
-        self,
-        name: str,
-        failures: pa.Table,
-        images_per_second: float | None,
-        *,
-        tidy: bool,  # noqa: ARG002 - there is nothing to tidy
-    ) -> None:
+    def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
         """End a run."""
         kept = self._kept[name]
         kept.failures = failures
         if images_per_second is not None:
             kept.images_per_second = images_per_second
 
-    def read(self, name: str) -> tuple[list[str], Floats, pa.Table, float]:
-        """All ids, their vectors, the failures, and the speed."""
+    def read(self, name: str) -> Kept:
+        """All that is kept of an encoder's run."""
         kept = self._kept[name]
         vectors = np.zeros((len(kept.vectors), kept.card.dim), np.float32)
         for row, vector in enumerate(kept.vectors.values()):
             vectors[row] = vector
+        ids, digests = list(kept.vectors), [kept.digests[item] for item in kept.vectors]
         failures = failure_table() if kept.failures is None else kept.failures
-        return list(kept.vectors), vectors, failures, kept.images_per_second
+        return Kept(ids, digests, vectors, failures, kept.images_per_second)
 
     def state(self, name: str) -> dict[str, Array] | None:
         """What a fitted encoder has learnt."""

@@ -83,6 +83,8 @@ class Catalogue:
         missing: Sequence[str] | None = None,
         drop: Sequence[str] | None = None,
         purchases: str | os.PathLike[str] | None = None,
+        customer: str | None = None,
+        item: str | None = None,
         skip_missing: bool = False,
     ) -> Catalogue:
         """The catalogue in a folder of class folders, a table, or a ``catalogue.toml``.
@@ -101,6 +103,8 @@ class Catalogue:
             missing: texts that stand for no value; ``NA``, nothing and ``null`` if not given.
             drop: tag columns to leave out again.
             purchases: table of purchases.
+            customer: its column of customers; ``customer`` if not given.
+            item: its column of item ids; ``item`` if not given.
             skip_missing: go on without rows that have no id or no picture.
 
         Raises:
@@ -124,10 +128,13 @@ class Catalogue:
             "missing": None if missing is None else tuple(missing),
             "drop": None if drop is None else tuple(drop),
             "purchases": None if purchases is None else Path(purchases),
+            "customer": customer,
+            "item": item,
         }
-        layout = replace(
-            find_layout(Path(source)), **{name: v for name, v in given.items() if v is not None}
-        )
+        given = {name: value for name, value in given.items() if value is not None}
+        layout = replace(find_layout(Path(source)), **given)
+        told = given | ({"skip_missing": True} if skip_missing else {})
+        layout = replace(layout, source=Path(source), given=told)
         if layout.table is None:
             return _open_folder(layout)
         return _open_table(layout, skip_missing=skip_missing)
@@ -189,6 +196,13 @@ def _open_folder(layout: Layout) -> Catalogue:
     import pyarrow as pa
 
     root = layout.images or Path()
+    for name in ("id", "image", "product", "category", "split"):
+        if name in layout.given:
+            raise BadTable(
+                f"a folder of class folders has no columns, so --{name} says nothing",
+                where=str(root),
+                mend="give a table, and this folder as --images; or leave it out",
+            )
     files = _pictures(root)
     if not files:
         raise BadTable(
@@ -211,7 +225,7 @@ def _open_folder(layout: Layout) -> Catalogue:
         ids=tuple(files),
         paths=tuple(root / name for name in files),
         attributes=pa.table({"class": pa.array(labels, pa.string()), "file": pa.array(names)}),
-        tags=Tags.from_columns(columns, files),
+        tags=Tags.from_columns(columns, files).drop(*layout.drop),
         labels=tuple(labels) if columns else None,
         layout=layout,
     )

@@ -113,3 +113,15 @@ class Embeddings:
         return Embeddings(
             tuple(ids), self.vectors[rows], self.encoder, self.failures, self.images_per_second
         )
+
+
+def failure_table(rows: Sequence[tuple[str, str, str]] = ()) -> pa.Table:
+    """The table of failures: columns id, path and reason."""
+    import pyarrow
+
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    names = ("id", "path", "reason")
+    text = pyarrow.string()
+    return pyarrow.table(
+        {name: pyarrow.array(cells, text) for name, cells in zip(names, columns, strict=True)}
+    )

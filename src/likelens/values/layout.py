@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Layout:
         purchases: table of purchases with columns customer and item.
         customer: column of customers in ``purchases``.
         item: column of item ids in ``purchases``.
+        source: what was opened, as it was given; not a key.
+        given: the arguments that went before what the TOML file says; not a key.
     """
 
     table: Path | None = None
@@ -47,6 +50,8 @@ class Layout:
     purchases: Path | None = None
     customer: str = "customer"
     item: str = "item"
+    source: Path = field(default=Path(), metadata={"own": True})
+    given: Mapping[str, Any] = field(default_factory=dict, metadata={"own": True})
 
 
 def find_layout(source: Path) -> Layout:
@@ -74,7 +79,7 @@ def _read_toml(path: Path) -> Layout:
         raise BadTable(
             f"this is not TOML: {error}", where=str(path), mend="mend that line"
         ) from error
-    kinds = {entry.name: str(entry.type) for entry in fields(Layout)}
+    kinds = {one.name: str(one.type) for one in fields(Layout) if not one.metadata}
     unknown = [key for key in entries if key not in kinds]
     if unknown:
         raise BadTable(
