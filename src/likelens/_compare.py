@@ -18,6 +18,7 @@ from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
 from .encoders.base import Encoder, VectorSource, open_encoder
 from .index.base import build_index
 from .store.base import Store, open_store
+from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
@@ -80,8 +81,16 @@ def compare(
         BadSpec: an encoder is named wrongly; found before any work is done.
     """
     say = progress or (lambda _label, _done, _total: None)
-    if not encoders:
-        raise BadTable("there is nothing to compare", where="compare", mend="name an encoder")
+    if not encoders or isinstance(encoders, str | Spec):
+        raise BadTable(
+            "encoders are a list of specs",
+            where="compare",
+            mend='write ["onnx:model.onnx", "opencv:colour"]',
+        )
+    if not isinstance(catalogue, Catalogue):
+        raise BadTable(
+            f"{catalogue!r} is no catalogue", where="compare", mend="give Catalogue.open(...)"
+        )
     if catalogue.tags.matrix.shape[1] == 0:
         raise BadTable(
             "the catalogue has no tags to measure with",
@@ -90,20 +99,27 @@ def compare(
         )
     opened = [open_encoder(e) if isinstance(e, str | Spec) else e for e in encoders]
     used, notes = _weights(catalogue, weights, recipe)
-    everything = _embed_all(catalogue, opened, open_store(store), overwrite, progress)
+    kept = open_store(store)
+    everything = _embed_all(catalogue, opened, kept, overwrite, progress)
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
-    lost = sum(len(one.failures) > 0 for one in everything)
+    lost = max(len(one.failures) for one in everything)
     if lost:
-        notes += (f"{lost} encoders failed on some pictures; all are scored on the same items",)
-    settings = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
+        note = (
+            f"up to {lost:,} items have no vector by some encoder; all encoders are scored "
+            f"on the same {len(common):,} items"
+        )
+        notes = (*notes, note)
+    settings: dict[str, Any] = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
+    if not isinstance(kept, MemoryStore):
+        settings["store"] = kept.place
     judge = _Judge(catalogue, used, max_queries, seed, self_pairs)
     entries = []
     for number, embeddings in enumerate(everything):
         say("measuring", number, len(everything))
         entries.append(judge.entry(embeddings.take(common)))
     say("measuring", len(everything), len(everything))
-    return judge.board(entries, (*catalogue.notes, *notes, *judge.notes), settings)
+    return judge.board(entries, (*notes, *judge.notes, *catalogue.notes), settings)
 
 
 def _embed_all(
@@ -150,6 +166,12 @@ def _weights(
         catalogue.tags.weighted(given)  # refuses what cannot be a weight, before any work
         return given, ()
     purchases = catalogue.purchases
+    if purchases is None and recipe is not None:
+        raise BadTable(
+            f"the recipe {recipe!r} weighs purchases, and there are none",
+            where="compare",
+            mend="give a table of purchases (--purchases), or leave the recipe out",
+        )
     if purchases is None:
         return None, ("no purchases are given, so there is no weighted score",)
     there = np.isin(purchases.items, np.array(catalogue.ids))
@@ -190,12 +212,19 @@ class _Judge:
         self.weighted_tags = None if weights is None else catalogue.tags.weighted(weights)
         self.ideal = _ideal_gains(self.tags, self.queries)
         self.notes: tuple[str, ...] = ()
+        products = [name for name in catalogue.products or () if name is not None]
+        if len(set(products)) < len(products):
+            note = (
+                f"{len(products):,} pictures show {len(set(products)):,} products: pictures of "
+                "one product are not independent, so intervals and p-values are too small"
+            )
+            self.notes = (note,)
         if count > max_queries:
             note = (
                 f"nDCG, hubs and orphans are measured with {max_queries:,} of {count:,} items "
                 "as queries; orphans are items that none of these finds"
             )
-            self.notes = (note,)
+            self.notes = (*self.notes, note)
 
     def entry(self, embeddings: Embeddings) -> Entry:
         images = metrics.CorrEmbedImages(embeddings.vectors)
@@ -261,6 +290,11 @@ class _Judge:
         scores = {entry.card.name: entry.main for entry in entries}
         pairs = metrics.compare_pairs(scores, seed=self.seed)
         ranks = metrics.shared_ranks(pairs)
+        for entry in entries:
+            if np.isnan(entry.main.mean):
+                ranks[entry.card.name] = len(entries)
+                text = "no item has a score: its vectors, or the items' tags, are all alike"
+                notes = (f"{entry.card.name}: {text}", *notes)
         ranked = sorted(
             (replace(entry, rank=ranks[entry.card.name]) for entry in entries),
             key=lambda entry: -np.nan_to_num(entry.main.mean, nan=-2.0),

@@ -131,7 +131,7 @@ def fill(
         missing = _reconcile(survey, store, run)
         started = time.perf_counter()
         _encode_missing(encoder, missing, survey, store, run, say)
-        if run.embedded:
+        if run.embedded > run.kept:  # a few more pictures would measure little but the start
             run.images_per_second = run.embedded / (time.perf_counter() - started)
         store.finish(name, failure_table(run.failures), run.images_per_second)
     return run
@@ -218,8 +218,9 @@ def _survey(catalogue: Catalogue, store: Store, say: Progress) -> _Survey:
     rows: list[tuple[int, int, str, str]] = []
     pairs = list(zip(catalogue.ids, catalogue.paths, strict=True))
     with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(pairs), 4096):
-            rows += pool.map(look, pairs[start : start + 4096])
+        cuts = [pairs[start : start + 64] for start in range(0, len(pairs), 64)]
+        for seen_now in pool.map(lambda cut: [look(pair) for pair in cut], cuts):
+            rows += seen_now
             say("looking at files", len(rows), len(pairs))
     store.put_items(_items(catalogue, rows))
     return _Survey(

@@ -79,7 +79,7 @@ class Entry:
         return self.unweighted if self.weighted is None else self.weighted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaderboard:
     """Encoders, best first, and all that is needed to show and repeat the comparison.
 
@@ -102,6 +102,10 @@ class Leaderboard:
     map_items: Positions = field(repr=False)
     notes: tuple[str, ...]
     run: Mapping[str, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        places = ", ".join(f"{e.rank} {e.card.name} {e.main.mean:.3f}" for e in self.entries)
+        return f"Leaderboard({places}; {len(self.catalogue):,} items)"
 
     @property
     def table(self) -> pa.Table:

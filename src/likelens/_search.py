@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -253,7 +253,7 @@ def crop(image: Array, region: str) -> Array:
     form = REGION.fullmatch(region)
     height, width = image.shape[:2]
     mend = f"write x,y,w,h in pixels of {width} x {height}, or in percent: 25%,0%,50%,100%"
-    if form is None:
+    if form is None or any(0 < float(form[1 + 2 * n]) < 1 and not form[2 + 2 * n] for n in (2, 3)):
         raise BadQuery("the region cannot be understood", where=f"--region {region}", mend=mend)
     parts = [
         float(form[1 + 2 * place]) * (size / 100 if form[2 + 2 * place] else 1)
@@ -274,9 +274,11 @@ def crop(image: Array, region: str) -> Array:
 def _several(query: Picture | Sequence[Picture]) -> list[Picture]:
     if isinstance(query, str | bytes | os.PathLike | np.ndarray | Image.Image):
         return [query]
-    pictures = list(query)
+    pictures = list(query) if isinstance(query, Iterable) else []
     if not pictures:
-        raise BadQuery("no picture was given", where="search", mend="give at least one")
+        raise BadQuery(
+            "no picture was given", where="search", mend="give a path, picture or id (as text)"
+        )
     return pictures
 
 

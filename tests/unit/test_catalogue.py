@@ -213,6 +213,35 @@ def test_wrong_files(shop, name, content, message):
         Catalogue.open(path, images=shop.parent / "images")
 
 
+def test_a_folder_that_cannot_be_looked_into_is_never_taken_for_empty(shop, monkeypatch):
+    import os
+
+    real = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("images"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(BadTable, match="cannot be looked into: Permission denied"):
+        Catalogue.open(shop)
+
+
+def test_what_a_toml_drops_need_not_be_among_tags_given_since(shop):
+    toml = shop.parent / "catalogue.toml"
+    toml.write_text('table = "shop.csv"\ntags = ["colour", "kind"]\ndrop = ["kind"]\n')
+    assert Catalogue.open(toml).tags.category_names == ("colour",)
+    assert Catalogue.open(toml, tags=["colour"]).tags.category_names == ("colour",)
+
+
+@pytest.mark.parametrize("name", ["id", "image", "product", "category", "split"])
+def test_a_folder_has_no_columns(tmp_path, name):
+    paint(tmp_path / "cat" / "1.png", 1)
+    with pytest.raises(BadTable, match=f"no columns, so --{name}"):
+        Catalogue.open(tmp_path, **{name: "x"})
+
+
 def test_an_empty_folder(tmp_path):
     with pytest.raises(BadTable, match="no picture in this folder"):
         Catalogue.open(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from conftest import paint
-from likelens import Catalogue, compare, garments, metrics
+from likelens import Catalogue, compare, embed, garments, metrics
 from likelens._compare import _ideal_gains, _neighbours, _tag_similarity
 from likelens.encoders.vectors import write_vectors
 from likelens.values.errors import BadTable
@@ -29,8 +29,6 @@ def unit(matrix):
 
 def test_scores_are_those_of_the_metrics(board, catalogue):
     for entry in board.entries:
-        from likelens import embed
-
         vectors = embed(catalogue, entry.card.name).vectors
         weighted = catalogue.tags.weighted(board.weights)
         assert entry.unweighted.mean == pytest.approx(
@@ -42,8 +40,6 @@ def test_scores_are_those_of_the_metrics(board, catalogue):
 
 
 def test_ndcg_is_scikit_learns(board, catalogue):
-    from likelens import embed
-
     tags = unit(catalogue.tags.matrix.toarray().astype(float))
     gains = tags @ tags.T
     entry = board.entries[0]
@@ -127,7 +123,7 @@ def test_all_encoders_are_scored_on_the_same_items(shop, tmp_path):
     board = compare(catalogue, ["opencv:colour", f"vectors:{tmp_path / 'v.npz'}"])
     assert board.catalogue.ids == tuple("123456")
     assert {len(entry.unweighted.per_query) for entry in board.entries} == {6}
-    assert any("same items" in note for note in board.notes)
+    assert any("the same 6 items" in note for note in board.notes)
 
 
 def test_one_encoder_twice_is_refused_before_any_work(catalogue):
@@ -181,3 +177,42 @@ def test_a_picture_that_breaks_later_is_left_out_everywhere(shop):
     assert "2" not in board.catalogue.ids
     assert all(entry.failed == 1 for entry in board.entries)
     paint(catalogue.paths[2], 2)
+
+
+def test_an_encoder_without_a_score_comes_last_and_is_named(shop, tmp_path):
+    catalogue = Catalogue.open(shop, tags=["kind", "colour"], split="|")
+    write_vectors(tmp_path / "zero.npz", list("01234567"), np.zeros((8, 4), np.float32))
+    board = compare(catalogue, [f"vectors:{tmp_path / 'zero.npz'}", "opencv:colour"])
+    assert [entry.rank for entry in board.entries] == [1, 2]
+    assert board.entries[1].card.name.startswith("vectors:")
+    assert any("no item has a score" in note for note in board.notes)
+
+
+def test_several_pictures_of_a_product_are_told(board):
+    assert any("60 pictures show 30 products" in note for note in board.notes)
+
+
+def test_wrong_arguments_are_told_plainly(catalogue):
+    with pytest.raises(BadTable, match="a list of specs"):
+        compare(catalogue, "opencv:colour")
+    with pytest.raises(BadTable, match="is no catalogue"):
+        compare("styles.csv", ["opencv:colour"])
+    unsold = Catalogue.open(catalogue.layout.table, tags=["kind"])
+    with pytest.raises(BadTable, match="weighs purchases, and there are none"):
+        compare(unsold, ["opencv:colour"], recipe="released")
+
+
+def test_a_few_more_pictures_do_not_change_the_speed(shop, tmp_path):
+    embed(Catalogue.open(shop), "opencv:colour", tmp_path / "store")
+    before = embed(Catalogue.open(shop), "opencv:colour", tmp_path / "store").images_per_second
+    paint(tmp_path / "images" / "8.png", 8)
+    shop.write_text(shop.read_text() + "8,red,shoe,1\n")
+    after = embed(Catalogue.open(shop), "opencv:colour", tmp_path / "store")
+    assert len(after) == 9
+    assert after.images_per_second == before
+
+
+def test_values_say_what_they_are_in_a_line(board):
+    assert repr(board.catalogue).startswith("Catalogue(60 items; tags: kind, colour")
+    assert repr(board).startswith("Leaderboard(1 ")
+    assert len(repr(board)) < 300

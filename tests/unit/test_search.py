@@ -90,7 +90,7 @@ def test_regions():
     np.testing.assert_array_equal(crop(image, "1,2,3,1"), image[2:3, 1:4])
     np.testing.assert_array_equal(crop(image, "50%,0%,50%,50%"), image[:2, 3:])
     np.testing.assert_array_equal(crop(image, " 4, 0, 100, 100% "), image[:, 4:])
-    for wrong in ("1,2,3", "a,b,c,d", "-1,0,2,2", "6,0,1,1", "0,0,0,4"):
+    for wrong in ("1,2,3", "a,b,c,d", "-1,0,2,2", "6,0,1,1", "0,0,0,4", "0.2,0.2,0.5,0.5"):
         with pytest.raises(BadQuery, match="region"):
             crop(image, wrong)
 
@@ -100,8 +100,11 @@ def test_what_cannot_be_searched(store, tmp_path):
         Searcher(tmp_path / "none")
     with pytest.raises(BadTable, match="no vectors by opencv:hog"):
         Searcher(store, "opencv:hog")
-    with pytest.raises(BadQuery, match="no picture was given"):
-        search(store, [])
+    for nothing in ([], 7):
+        with pytest.raises(BadQuery, match="no picture was given"):
+            search(store, nothing)
+    with pytest.raises(BadQuery, match="without ;"):
+        search(store, "1", where="kind = 'shoe'; price > 3")
     open_store(tmp_path / "empty")
     with pytest.raises(BadTable, match="vectors by 0 encoders"):
         Searcher(tmp_path / "empty")

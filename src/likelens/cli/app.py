@@ -68,7 +68,7 @@ def demo(
         progress("drawing garments", 0, items)
         source = garments.create(out / "catalogue", items=items, seed=seed)
         progress("drawing garments", items, items)
-    specs = [*DEMO_ENCODERS, *(encoder or [])]
+    specs = list(dict.fromkeys([*DEMO_ENCODERS, *(encoder or [])]))
     _evaluate(
         Catalogue.open(source),
         specs,

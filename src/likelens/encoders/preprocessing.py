@@ -176,7 +176,7 @@ class Preprocessing:
             planes = planes[::-1]
         for channel, plane in enumerate(planes):
             place = out[channel] if self.layout == "NCHW" else out[:, :, channel]
-            np.multiply(plane, factor[channel], out=place)
+            np.multiply(plane, factor[channel], out=place, dtype=np.float32)
             place += offset[channel]
 
     def resized(self, rgb: Array) -> Array:

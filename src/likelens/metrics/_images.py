@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..values.arrays import Floats, Positions, check_vectors
-from ._moments import Form, ImageMoments, lengths, spacing
+from ._moments import Form, ImageMoments, Part, Selves, lengths, spacing
 
 CHUNK_ENTRIES = 2**22
 KEEP_BYTES = 2**28
@@ -20,9 +19,6 @@ MANY = 8_192
 CACHED_ROWS = 256
 NARROW = 512
 CANCELLED = 16.0
-
-Part = slice | Positions
-"""Which rows: a slice, or positions."""
 
 
 def parts(count: int, width: int, queries: Positions | None = None) -> Iterator[Part]:
@@ -35,40 +31,6 @@ def parts(count: int, width: int, queries: Positions | None = None) -> Iterator[
     for start in range(0, total, rows):
         stop = min(start + rows, total)
         yield slice(start, stop) if queries is None else queries[start:stop]
-
-
-@dataclass(frozen=True)
-class Selves:
-    """What each image brings as a query, before any tags.
-
-    Attributes:
-        spread: (k,) sum over j of the squared deviations of s_ij from their mean.
-        size: (k,) size of the terms that ``spread`` was made from: bounds its rounding.
-        own: (k,) s_ii less the mean of s_ij.
-        empty: (k,) bool, rows of zeros.
-    """
-
-    spread: Floats
-    size: Floats
-    own: Floats
-    empty: npt.NDArray[np.bool_]
-
-    def __getitem__(self, part: Part) -> Selves:
-        return Selves(self.spread[part], self.size[part], self.own[part], self.empty[part])
-
-
-def selves_of(
-    moments: ImageMoments,
-    form: Form,
-    rows: Floats,
-    along: Floats,
-    empty: npt.NDArray[np.bool_],
-) -> Selves:
-    """``Selves`` of centred query rows whose product with the centre is ``along``."""
-    spread, size = moments.spread(rows, form)
-    step = moments.mean - moments.centre
-    mean = along + rows @ step.astype(rows.dtype) + float(moments.centre @ moments.mean)
-    return Selves(spread, size, np.where(empty, 0.0, 1.0) - mean, empty)
 
 
 class CorrEmbedImages:
@@ -132,7 +94,7 @@ class CorrEmbedImages:
         """``Selves`` of every image as a query."""
         form, empty = Form(self.moments.scatter, self._work), self._lengths == 0
         found = [
-            selves_of(self.moments, form, *self.rows(part), empty[part])
+            self.moments.selves(*self.rows(part), empty[part], form)
             for part in parts(*self.vectors.shape)
         ]
         return Selves(
@@ -196,7 +158,7 @@ class CorrEmbedImages:
 
     def _rough_centre(self) -> Floats:
         """About the mean unit row: any point near it serves."""
-        some = slice(0, None, max(1, len(self) // 4_096))
+        some = slice(0, None, max(1, len(self) // FEW))
         total = np.zeros(self.vectors.shape[1])
         for rows, _ in self._centred(some, total):
             total = total + rows.sum(axis=0)

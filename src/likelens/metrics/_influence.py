@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..values.arrays import Floats
-from ._images import CorrEmbedImages, Part, joined, parts
-from ._moments import Form
+from ._images import CorrEmbedImages, joined, parts
+from ._moments import Form, Part
 from ._sums import Correlations
 from ._tag_rows import TagRows
 

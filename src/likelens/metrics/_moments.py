@@ -16,9 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Floats
+from ..values.arrays import Floats, Positions
 
 BLOCK = 256
+
+Part = slice | Positions
+"""Which rows: a slice, or positions."""
 
 
 def lengths(rows: Floats) -> Floats:
@@ -57,6 +60,26 @@ class Form:
             product = rows[:, start:] @ self._lower[start:, start:stop]
             out += np.einsum("ij,ij->i", product, rows[:, start:stop], dtype=np.float64)
         return out
+
+
+@dataclass(frozen=True)
+class Selves:
+    """What each image brings as a query, before any tags.
+
+    Attributes:
+        spread: (k,) sum over j of the squared deviations of s_ij from their mean.
+        size: (k,) size of the terms that ``spread`` was made from: bounds its rounding.
+        own: (k,) s_ii less the mean of s_ij.
+        empty: (k,) bool, rows of zeros.
+    """
+
+    spread: Floats
+    size: Floats
+    own: Floats
+    empty: npt.NDArray[np.bool_]
+
+    def __getitem__(self, part: Part) -> Selves:
+        return Selves(self.spread[part], self.size[part], self.own[part], self.empty[part])
 
 
 @dataclass(frozen=True)
@@ -112,21 +135,25 @@ class ImageMoments:
             max(self.precision, other.precision),
         )
 
-    def spread(self, rows: Floats, form: Form) -> tuple[Floats, Floats]:
-        """Sum over j of the squared deviations of s_ij, for centred query rows.
+    def selves(
+        self, rows: Floats, along: Floats, empty: npt.NDArray[np.bool_], form: Form
+    ) -> Selves:
+        """What query images bring before any tags.
 
         Args:
             rows: (k, d) the queries' unit rows less the centre.
+            along: (k,) float64, their product with the centre.
+            empty: (k,) rows of zeros.
             form: of ``scatter``.
-
-        Returns:
-            The sums, (k,) float64, and the size of the terms they were made from,
-            which bounds their rounding.
         """
         within = form.of(rows)
-        across = 2.0 * (rows @ self.along.astype(rows.dtype)).astype(np.float64)
-        size = np.abs(within) + np.abs(across) + self.along_centre
-        return within + across + self.along_centre, size
+        step = self.mean - self.centre
+        products = rows @ np.column_stack([self.along, step]).astype(rows.dtype)
+        across, drift = products.astype(np.float64).T
+        size = np.abs(within) + 2.0 * np.abs(across) + self.along_centre
+        mean = along + drift + float(self.centre @ self.mean)
+        own = np.where(empty, 0.0, 1.0) - mean
+        return Selves(within + 2.0 * across + self.along_centre, size, own, empty)
 
 
 def rounding_noise(precision: float, mean: Floats) -> float:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..values.arrays import Floats, Positions, check_vectors
 from ..values.errors import BadShape, BadSpec
 from ..values.scores import QueryScores
-from ._images import CorrEmbedImages, Selves, joined, parts, selves_of
-from ._moments import Form, ImageMoments, lengths, spacing
+from ._images import CorrEmbedImages, joined, parts
+from ._moments import Form, ImageMoments, Selves, lengths, spacing
 from ._tag_rows import TagMoments, TagRows, tag_moments, tag_rows
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class CorrEmbedSums:
             scale = lengths(rows)
             rows /= np.where(scale > 0, scale, 1.0)[:, None]
             rows -= sums.images.centre
-            selves = selves_of(sums.images, form, rows, rows @ sums.images.centre, scale == 0)
+            selves = sums.images.selves(rows, rows @ sums.images.centre, scale == 0, form)
             pieces.append(
                 correlate(sums, (rows, selves), tagged, tagged.rows(part), exclude=exclude)
             )

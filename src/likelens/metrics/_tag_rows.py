@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from ..values.arrays import Array, Floats, Positions, check_vectors
 from ..values.errors import BadShape, first_few
+from ._images import parts
 from ._moments import lengths, rounding_noise, spacing
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array, sparray, spmatrix
 
-    from ._images import Part
+    from ._moments import Part
 
     TagMatrix = npt.ArrayLike | sparray | spmatrix
     """Dense numbers, or SciPy sparse of any format: (n, m)."""
@@ -206,8 +207,6 @@ def unit_csr(tags: Any) -> csr_array[np.float64]:
 
 def tag_moments(tags: TagRows) -> TagMoments:
     """The sums over all rows."""
-    from ._images import parts
-
     count, width = tags.shape
     total, scatter = np.zeros(width), np.zeros((width, width))
     for part in parts(count, width):

@@ -110,12 +110,25 @@ def _level(best: Line, lines: Sequence[Line]) -> list[Line]:
     return [
         line
         for line in lines
-        if not line.control and not line.best and line.entry.rank == best.entry.rank
+        if not line.control
+        and not line.best
+        and line.main.known
+        and line.entry.rank == best.entry.rank
     ]
 
 
 def _level_with_chance(best: Line, lines: Sequence[Line]) -> bool:
-    return any(line.control and line.entry.rank <= best.entry.rank for line in lines)
+    """Whether the best is no better than a control, or than its own vectors shuffled.
+
+    Shuffling leaves a picture's likeness to itself alone, so it is a fair measure also
+    where self pairs count.
+    """
+    entry = best.entry
+    chances = entry.controls if entry.weighted is None else entry.weighted_controls
+    own = max(chances["shuffled embeddings"], chances["shuffled tags"])
+    return entry.main.interval()[0] <= own or any(
+        line.control and line.main.known and line.entry.rank <= entry.rank for line in lines
+    )
 
 
 def _facts(board: Leaderboard, lines: Sequence[Line]) -> tuple[tuple[str, str], ...]:

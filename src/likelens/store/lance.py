@@ -116,6 +116,8 @@ class LanceStore(Store):
     def matching(self, where: str) -> list[str]:
         """The items for which a condition holds."""
         dataset = self._open(self.root / "items.lance")
+        if ";" in re.sub(r"'[^']*'", "", where):
+            raise self._bad_filter(where, "one condition, without ;", dataset.schema)
         quoted = [name for name in dataset.schema.names if f'"{name}"' in where]
         if quoted:  # which SQL here would read as text, and silently find nothing
             problem = f"the column {quoted[0]} stands in double quotes"
@@ -175,11 +177,9 @@ class LanceStore(Store):
         self, name: str, ids: Sequence[str], digests: Sequence[str], vectors: Floats
     ) -> None:
         """Keep some more vectors."""
-        lance.write_dataset(
-            pa.table(_vectors(ids, digests, vectors)),
-            self._folder(name) / "vectors.lance",
-            mode="append",
-        )
+        place = self._folder(name) / "vectors.lance"
+        with _damage(place):
+            lance.write_dataset(pa.table(_vectors(ids, digests, vectors)), place, mode="append")
 
     def forget(self, name: str, ids: Sequence[str]) -> None:
         """Remove the vectors of some items."""
@@ -263,7 +263,7 @@ def _damage(place: Path) -> Iterator[None]:
     except LikelensError:
         raise
     except (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = re.split(r",? /", " ".join(str(error).split()))[0][:120]
         raise StoreBroken(
             f"a part of the store cannot be read or written: {reason}",
             where=str(place),

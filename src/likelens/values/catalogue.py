@@ -44,7 +44,7 @@ class Purchases:
         return len(self.items)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Catalogue:
     """Ordered items, the places of their pictures, and their attributes.
 
@@ -142,6 +142,10 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        tags = ", ".join(self.tags.category_names) or "none"
+        return f"Catalogue({len(self):,} items; tags: {tags})"
+
     @cached_property
     def position(self) -> dict[str, int]:
         """Row of each id."""
@@ -236,7 +240,7 @@ def _pictures(root: Path) -> list[str]:
     if not root.is_dir():
         raise BadTable("there is no such folder", where=str(root), mend="check --images")
     found = []
-    for folder, inner, names in os.walk(root):
+    for folder, inner, names in os.walk(root, onerror=_cannot_list):
         inner[:] = [name for name in inner if not name.startswith(".")]
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
@@ -246,6 +250,14 @@ def _pictures(root: Path) -> list[str]:
             if name.lower().endswith(PICTURES) and not name.startswith(".")
         ]
     return sorted(found)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise BadTable(
+        f"a folder cannot be looked into: {error.strerror}",
+        where=str(error.filename),
+        mend="check its permissions, or that its disk is there",
+    )
 
 
 def _open_table(layout: Layout, *, skip_missing: bool) -> Catalogue:
@@ -273,12 +285,17 @@ def _open_table(layout: Layout, *, skip_missing: bool) -> Catalogue:
         ids=kept,
         paths=tuple(root / str(places[row]) for row in good),
         attributes=_attributes(table, cells, layout.id),
-        tags=Tags.from_columns(cells, kept).drop(*layout.drop),
+        tags=Tags.from_columns(cells, kept).drop(*_dropped(layout)),
         products=_optional(table, layout.product, layout, "products (--product)"),
         labels=_optional(table, layout.category, layout, "classes (--category)"),
         layout=layout,
         notes=notes,
     )
+
+
+def _dropped(layout: Layout) -> tuple[str, ...]:
+    """Tag columns to drop: what a TOML file drops need not be among tags given since."""
+    return tuple(name for name in layout.drop if "drop" in layout.given or name in layout.tags)
 
 
 def _beside(table: Path) -> Path:
