@@ -61,7 +61,9 @@ def main() -> None:
     page = DOCS / "fashion-products.md"
     page.write_text(head + markdown_leaderboard(board), encoding="utf-8")
     (DOCS / "images").mkdir(exist_ok=True)
-    (DOCS / "images" / "fashion-products.svg").write_text(svg_bars(board), encoding="utf-8")
+    (DOCS / "images" / "fashion-products.svg").write_text(
+        svg_bars(board).replace(f"{root}/", ""), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Hypothesis generators: vectors, tags and gains with ties, duplicates and zeros."""
+"""Hypothesis generators: vectors, tags and gains with ties, duplicates and zeros; examples."""
 
 from __future__ import annotations
 
@@ -52,3 +52,15 @@ def gains(draw: Draw) -> tuple[np.ndarray, np.ndarray, int]:
     judged[random.random(queries) < 0.3] = 0.0
     returned = random.permuted(judged, axis=1)[:, :depth]
     return returned, -np.sort(-judged, axis=1), k
+
+
+def relu_like(count: int, width: int, seed: int = 0, depth: int = 8) -> np.ndarray:
+    """Positive features with a large mean, as after a ReLU."""
+    random = np.random.default_rng(seed)
+    deep = random.standard_normal((count, depth)) @ random.standard_normal((depth, width))
+    return np.maximum(0.3 * deep + random.standard_normal((count, width)) + 1.0, 0.0)
+
+
+def one_hot(count: int, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.hstack([np.eye(size)[random.integers(0, size, count)] for size in (3, 5, 12)])

@@ -239,12 +239,15 @@ class _Judge:
         return Entry(
             card=embeddings.encoder,
             rank=0,
-            unweighted=sees.whole,
-            weighted=None if weighted is None else self._corrembed(images, weighted.matrix),
+            unweighted=_settled(sees.whole),
+            weighted=None
+            if weighted is None
+            else _settled(self._corrembed(images, weighted.matrix)),
             controls=self._controls(images, noise, plain),
             weighted_controls={} if weighted is None else self._controls(images, noise, weighted),
             categories={
-                name: CategoryScore(alone, sees.share[name]) for name, alone in sees.alone.items()
+                name: CategoryScore(QueryScores(alone.per_query), sees.share[name])
+                for name, alone in sees.alone.items()
             },
             ndcg=metrics.ndcg(gains, depth, self.ideal[:, :depth]),
             hubness=metrics.hubness(neighbours, len(embeddings)),
@@ -316,6 +319,11 @@ class _Judge:
             notes=notes,
             run=_run(self.catalogue, ranked, settings),
         )
+
+
+def _settled(scores: QueryScores) -> QueryScores:
+    """The same scores with their influence worked out, so that they let the vectors go."""
+    return QueryScores(scores.per_query, scores.influence)
 
 
 def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]:
