@@ -1,6 +1,6 @@
 """CorrEmbed: the linear form against the printed equations, and how it grows.
 
-    python bench/corrembed.py [--quick]
+python bench/corrembed.py [--quick]
 
 Prints Markdown tables: time of one score of 9,583 x 1280 vectors (ReLU-like, fixed
 seed) with 180 tags, each way in the same run, the least of several; largest
