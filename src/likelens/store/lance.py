@@ -37,6 +37,9 @@ import lance
 
 FORMAT = 1
 
+FRAGMENT_ROWS = 4_096
+"""Rows that fragments are joined up to: few enough that joining needs little memory."""
+
 
 class LanceStore(Store):
     """A store in a folder.
@@ -199,7 +202,9 @@ class LanceStore(Store):
             write_aside(folder / "run.json", lambda path: path.write_text(text))
         dataset = self._vectors(name)
         if len(dataset.get_fragments()) > 1 or len(dataset.versions()) > 1:
-            dataset.optimize.compact_files()
+            dataset.optimize.compact_files(
+                target_rows_per_fragment=FRAGMENT_ROWS, batch_size=256, num_threads=1
+            )
             dataset.cleanup_old_versions(datetime.timedelta(0))
 
     def read(self, name: str) -> Kept:
