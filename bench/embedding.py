@@ -3,7 +3,8 @@
 python -m bench.embedding [way ...]
 
 Each way runs in a process of its own, on the same files in the same order, in turns. The
-best run of each is compared: what disturbs a machine of two cores only ever slows. Ways
+ratio is the median over the rounds, each of which compares two runs of the same minute: a
+machine of two cores drifts more between minutes than the ways differ. Ways
 whose library is not installed are left out, and said so. `torch DataLoader` runs
 the same network from timm, plainly and with the allocator settings that make
 torch quick on this kind of machine.
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.timing import data_root, peak_mib, print_table
+from bench.timing import data_root, median, peak_mib, print_table
 
 IMAGES = int(os.environ.get("BENCH_IMAGES", "2000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -232,12 +233,13 @@ def main() -> None:
                 sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
             rate, peak = map(float, lines[-1].split()[1:])
             figures[name].append((rate, peak))
-    ours = max(rate for rate, _ in figures["likelens embed"])
+    ours = [rate for rate, _ in figures["likelens embed"]]
     rows = []
     for name, found in figures.items():
-        rate = max(rate for rate, _ in found)
+        rates = [rate for rate, _ in found]
+        ratio = median([mine / rate for mine, rate in zip(ours, rates, strict=True)])
         peak = max(peak for _, peak in found)
-        rows.append([name, f"{rate:,.0f}", f"{ours / rate:.2f}", f"{peak:,.0f} MiB"])
+        rows.append([name, f"{max(rates):,.0f}", f"{ratio:.2f}", f"{peak:,.0f} MiB"])
     print_table(["way", f"images/s, best of {ROUNDS}", "likelens / this", "peak memory"], rows)
     for name in names:
         if name not in here:

@@ -40,6 +40,10 @@ class Hits:
         queries: what was asked with, as text.
         pictures: the same as pictures: paths, or the part that a region names.
         candidates: how many items were compared.
+        minus: what counted against an item, as text.
+        minus_pictures: the same as pictures.
+        where: the filter, or None.
+        region: which part of the query was asked with, or None for the whole.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +54,10 @@ class Hits:
     queries: tuple[str, ...]
     pictures: tuple[Picture, ...] = field(repr=False)
     candidates: int
+    minus: tuple[str, ...] = ()
+    minus_pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    where: str | None = None
+    region: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -157,6 +165,10 @@ class Searcher:
             queries=tuple(_name(one) for one in wanted),
             pictures=tuple(self._picture(one, item, region) for one, item in asked),
             candidates=len(self.index) if allowed is None else int(allowed.sum()),
+            minus=tuple(_name(one) for one in minus),
+            minus_pictures=tuple(self._picture(one, item, None) for one, item in against),
+            where=where,
+            region=region,
         )
 
     def _item(self, picture: Picture) -> str | None:

@@ -16,7 +16,6 @@ import os
 import re
 import stat
 import warnings
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -43,6 +42,9 @@ ENDINGS = (
     | {".dib", ".tif", ".tiff", ".avif", ".avifs", ".ppm", ".pgm", ".pbm", ".pnm", ".ico"}
 )  # fmt: skip
 """Usual endings of those formats, in lower case, for finding pictures in folders."""
+
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Does not wait for somebody to write, should the path be a pipe."""
 
 _READERS = re.compile(r"PIL\.\w+ImagePlugin")
 _WHOLE = "give the whole picture, or leave it out"
@@ -96,17 +98,22 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """
     where = os.fspath(path)
     try:
-        about = Path(path).stat()
-        if not stat.S_ISREG(about.st_mode):
-            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no ordinary file"
-            raise BadImage(f"this is {kind}, not a picture", where=where, mend=_READABLE)
-        if about.st_size > MAX_BYTES:
-            raise BadImage(
-                f"the file has {about.st_size:,} bytes, more than the {MAX_BYTES:,} allowed",
-                where=where,
-                mend="save the picture smaller, or raise likelens.images.MAX_BYTES",
-            )
-        return Path(path).read_bytes()
+        opened = os.open(path, _READ)
+        try:
+            about = os.fstat(opened)
+            if not stat.S_ISREG(about.st_mode):
+                kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no ordinary file"
+                raise BadImage(f"this is {kind}, not a picture", where=where, mend=_READABLE)
+            if about.st_size > MAX_BYTES:
+                raise BadImage(
+                    f"the file has {about.st_size:,} bytes, more than the {MAX_BYTES:,} allowed",
+                    where=where,
+                    mend="save the picture smaller, or raise likelens.images.MAX_BYTES",
+                )
+            with open(opened, "rb", buffering=0, closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(opened)
     except BadImage:
         raise
     except FileNotFoundError:

@@ -228,7 +228,7 @@ class TestHits:
     def test_each_hit_has_rank_score_id_and_attributes(self, tmp_path):
         catalogue = make_catalogue(tmp_path)
         page = tmp_path / "new" / "hits.html"
-        write_hits(self.hits(catalogue), page, [catalogue.paths[0]])
+        write_hits(self.hits(catalogue), page)
         outline = Outline(page.read_text())
         assert len(outline.all("img")) == 3
         for text in ("2 pictures of 23 compared", "1 0.912", "2 0.500", "query.jpg", "kind shoe"):
@@ -237,11 +237,26 @@ class TestHits:
         places = [one["src"] for one in outline.all("img")]
         assert all(str(place).startswith("data:") for place in places)
 
+    def test_all_that_was_asked_is_shown(self, tmp_path):
+        catalogue = make_catalogue(tmp_path)
+        page = tmp_path / "hits.html"
+        asked = {
+            "minus": ("shop/other.jpg",),
+            "minus_pictures": (catalogue.paths[1],),
+            "where": "price < 10 and kind = '<b>'",
+            "region": "0,0,50%,50%",
+        }
+        write_hits(self.hits(catalogue, **asked), page)
+        outline = Outline(page.read_text())
+        assert len(outline.all("img")) == 4
+        for text in ("Less like other.jpg", "price < 10 and kind = '<b>'", "part 0,0,50%,50% of"):
+            assert text in outline.text
+
     def test_missing_pictures_and_no_hits(self, tmp_path):
         catalogue = make_catalogue(tmp_path)
         page = tmp_path / "hits.html"
-        gone = self.hits(catalogue, paths=(tmp_path / "x.png", tmp_path / "y.png"))
-        write_hits(gone, page, [tmp_path / "z.png"])
+        lost = tuple(tmp_path / name for name in ("x.png", "y.png", "z.png"))
+        write_hits(self.hits(catalogue, paths=lost[:2], pictures=lost[2:]), page)
         assert page.read_text().count('class="lost"') == 3
         none = self.hits(
             catalogue,
@@ -250,5 +265,5 @@ class TestHits:
             paths=(),
             attributes=catalogue.attributes.slice(0, 0),
         )
-        write_hits(none, page, [catalogue.paths[0]])
+        write_hits(none, page)
         assert "Nothing was found" in page.read_text()

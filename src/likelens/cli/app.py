@@ -226,7 +226,7 @@ def search(
     if html is not None:
         from ..report.hits import write_hits
 
-        write_hits(hits, html, hits.pictures)
+        write_hits(hits, html)
     if as_json:
         show.print_json(_hits_json(hits, html))
         return

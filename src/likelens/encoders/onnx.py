@@ -60,6 +60,7 @@ class OnnxEncoder(Encoder):
         self.spec = spec
         path, layer = _locate(spec)
         self._session = _load(path, spec)
+        self._only_what_is_asked = _partial_run()
         self._input = _only_input(self._session, spec)
         self._type = _TYPES[self._input.type]
         batch = self._input.shape[0]
@@ -90,7 +91,9 @@ class OnnxEncoder(Encoder):
             self.preprocessing.normalise(pixels, place)
         batch[len(prepared) :] = 0  # a batch of fixed size is filled up
         values = batch.astype(self._type, copy=False)
-        answer = self._session.run([self._output], {self._input.name: values})[0]
+        answer = self._session.run(
+            [self._output], {self._input.name: values}, self._only_what_is_asked
+        )[0]
         return _pooled(answer[: len(prepared)], self._pool, self.preprocessing.layout, self.spec)
 
     def _batch_array(self) -> Floats:
@@ -178,6 +181,15 @@ def _load(path: Path, spec: Spec) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise _unusable("onnxruntime cannot load this file", error, spec) from error
+
+
+def _partial_run() -> Any:
+    """Leave out what the chosen output does not need: else features wait for the logits."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
 
 
 def _unusable(what: str, error: Exception, spec: Spec) -> BadSpec:

@@ -171,7 +171,8 @@ class Preprocessing:
         std = np.asarray(self.std, np.float64)
         factor = (self.scale / std).astype(np.float32)
         offset = (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
-        planes = cv2.split(pixels)
+        planes = np.empty((3, *pixels.shape[:2]), np.uint8)
+        cv2.split(pixels, list(planes))  # arrays of its own making would cost three times as much
         if self.channels == "BGR":
             planes = planes[::-1]
         for channel, plane in enumerate(planes):

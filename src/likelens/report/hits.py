@@ -37,18 +37,16 @@ class Hit:
     attributes: tuple[tuple[str, str], ...]
 
 
-def write_hits(hits: Hits, path: Path, query_pictures: Sequence[Picture]) -> None:
+def write_hits(hits: Hits, path: Path) -> None:
     """Write what a search found as a page that stands alone.
 
     Args:
         hits: what was found.
         path: the file to write; one that is there is replaced.
-        query_pictures: the pictures asked with, in the order of ``hits.queries``.
 
     Raises:
         BadTable: the file cannot be written.
     """
-    asked = [thumbnail(picture, SIDE) for picture in query_pictures]
     text = (
         templates()
         .get_template("hits.html.j2")
@@ -56,14 +54,21 @@ def write_hits(hits: Hits, path: Path, query_pictures: Sequence[Picture]) -> Non
             hits=hits,
             shown=_shown(hits),
             label=labels([hits.encoder.name])[hits.encoder.name],
-            queries=[
-                (uri, re.split(r"[/\\]", name)[-1])
-                for uri, name in zip(asked, hits.queries, strict=True)
-            ],
+            asked=_tiles("Query", hits.pictures, hits.queries)
+            + _tiles("Less like", hits.minus_pictures, hits.minus),
             version=version("likelens"),
         )
     )
     write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def _tiles(
+    role: str, pictures: Sequence[Picture], names: Sequence[str]
+) -> list[tuple[str, str | None, str]]:
+    return [
+        (role, thumbnail(picture, SIDE), re.split(r"[/\\]", name)[-1])
+        for picture, name in zip(pictures, names, strict=True)
+    ]
 
 
 def _shown(hits: Hits) -> tuple[Hit, ...]:

@@ -37,8 +37,8 @@ import lance
 
 FORMAT = 1
 
-FRAGMENT_ROWS = 4_096
-"""Rows that fragments are joined up to: few enough that joining needs little memory."""
+FRAGMENT_BYTES = 5 * 2**20
+"""Vectors that fragments are joined up to: joining needs a few times that, however many."""
 
 
 class LanceStore(Store):
@@ -202,8 +202,10 @@ class LanceStore(Store):
             write_aside(folder / "run.json", lambda path: path.write_text(text))
         dataset = self._vectors(name)
         if len(dataset.get_fragments()) > 1 or len(dataset.versions()) > 1:
+            width = dataset.schema.field("vector").type.list_size
+            rows = max(FRAGMENT_BYTES // (4 * max(width, 1)), 1)
             dataset.optimize.compact_files(
-                target_rows_per_fragment=FRAGMENT_ROWS, batch_size=256, num_threads=1
+                target_rows_per_fragment=rows, batch_size=128, num_threads=1
             )
             dataset.cleanup_old_versions(datetime.timedelta(0))
 
