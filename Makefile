@@ -28,7 +28,7 @@ $(VENV)/light: pyproject.toml constraints.txt
 
 $(VENV)/dev: pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,torch]'
 	touch $@ $(VENV)/light
 
 $(VENV)/bench: $(VENV)/dev bench/requirements.txt

@@ -1,11 +1,11 @@
-"""Do weights, class order and preprocessing fit together? Accuracy of the five ONNX models.
+"""Do weights, class order and preprocessing fit together? Accuracy of the seven models.
 
-python -m bench.caltech_check
+python -m bench.caltech_check [model ...]
 
 Classifies the Caltech-101 pictures of the 47 classes that are ImageNet classes too
-(weights/caltech_check_classes.csv) through likelens' own encoder, `onnx:FILE@output`, and
-averages top-1 and top-5 over classes. Fails if fewer than two models are within half a
-point of the accuracy in weights/models.csv.
+(weights/caltech_check_classes.csv) through likelens' own encoders, `onnx:FILE@output` and
+`checkpoint:FILE@output?arch=...`, and averages top-1 and top-5 over classes. Fails if fewer than
+two models of either kind are within half a point of the accuracy in weights/models.csv.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from bench.timing import data_root, print_table
 from likelens import open_encoder
 
 TOLERANCE = 0.5  # points
-BACKGROUND = 1  # outputs before ImageNet's first class
+BACKGROUND = {"onnx": 1, "timm": 0, "torchvision": 0}  # outputs before ImageNet's first class
+ARCHITECTURES = {
+    "mobilenetv2_100.imagenet.safetensors": "timm:mobilenetv2_100?pad_type=same",
+    "squeezenet1_0.imagenet.safetensors": "torchvision:squeezenet1_0",
+}
 
 
 def labelled_files(root: Path) -> tuple[list[Path], list[str], dict[str, set[int]]]:
     """Files, the class of each, and the outputs that are right for each class."""
     with (root / "weights" / "caltech_check_classes.csv").open(encoding="utf-8") as lines:
         right = {
-            row["class"]: {int(index) + BACKGROUND for index in row["imagenet_index"].split()}
+            row["class"]: {int(index) for index in row["imagenet_index"].split()}
             for row in csv.DictReader(lines)
         }
     files, labels = [], []
@@ -39,15 +43,21 @@ def labelled_files(root: Path) -> tuple[list[Path], list[str], dict[str, set[int
     return files, labels, right
 
 
-def documented(root: Path) -> dict[str, tuple[float, float]]:
-    """Top-1 and top-5 of each ONNX file, in percent."""
+def documented(root: Path) -> dict[str, tuple[str, float, float]]:
+    """Format, top-1 and top-5 of each file, in percent."""
     with (root / "weights" / "models.csv").open(encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["format"] == "onnx"]
-    checks = {
-        row["file"]: dict(part.split("=") for part in row["caltech_check"].split(";"))
-        for row in rows
-    }
-    return {file: (float(check["top1"]), float(check["top5"])) for file, check in checks.items()}
+        rows = list(csv.DictReader(lines))
+    found = {}
+    for row in rows:
+        check = dict(part.split("=") for part in row["caltech_check"].split(";"))
+        found[row["file"]] = (row["format"], float(check["top1"]), float(check["top5"]))
+    return found
+
+
+def spec_of(path: Path, kind: str) -> str:
+    if kind == "onnx":
+        return f"onnx:{path}@output"
+    return f"checkpoint:{path}@output?arch={ARCHITECTURES[path.name]}"
 
 
 def accuracy(
@@ -70,21 +80,24 @@ def main() -> int:
     root = data_root()
     files, labels, right = labelled_files(root)
     print(f"{len(files):,} pictures of {len(right)} classes, class means in percent\n")
-    rows, close = [], 0
-    for file, expected in documented(root).items():
-        encoder = open_encoder(f"onnx:{root / 'weights' / file}@output")
+    rows, close = [], {"onnx": 0, "torch": 0}
+    for file, (kind, *expected) in documented(root).items():
+        if sys.argv[1:] and not any(asked in file for asked in sys.argv[1:]):
+            continue
+        encoder = open_encoder(spec_of(root / "weights" / file, kind))
         started = time.perf_counter()
-        found = accuracy(encoder.encode(files), labels, right)
+        logits = encoder.encode(files)[:, BACKGROUND[kind] :]
+        found = accuracy(logits, labels, right)
         speed = len(files) / (time.perf_counter() - started)
         within = all(abs(a - b) <= TOLERANCE for a, b in zip(found, expected, strict=True))
-        close += within
+        close["onnx" if kind == "onnx" else "torch"] += within
         rows.append(
             [f"`{file}`"]
-            + [f"{a:.1f} / {b:.1f}" for a, b in (found, expected)]
+            + [f"{a:.1f} / {b:.1f}" for a, b in (found, tuple(expected))]
             + ["yes" if within else "no", f"{speed:.0f}"]
         )
     print_table(["model", "measured top-1 / top-5", "documented", "within 0.5", "images/s"], rows)
-    return 0 if close >= 2 else 1
+    return 0 if sys.argv[1:] or min(close.values()) >= 2 else 1
 
 
 if __name__ == "__main__":

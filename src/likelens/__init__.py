@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from . import garments, metrics
     from ._compare import compare
     from ._embed import embed
+    from ._fuse import fuse
     from ._leaderboard import Leaderboard
     from ._search import Searcher, search
-    from .encoders.base import Encoder, open_encoder
+    from ._stress import stress
+    from .encoders.base import Encoder, Running, open_encoder
     from .index.base import Index, build_index
     from .store.base import open_store
     from .values.catalogue import Catalogue
@@ -36,15 +38,18 @@ _PLACES = {
     "LikelensError": "values.errors",
     "LikelensWarning": "values.errors",
     "QueryScores": "values.scores",
+    "Running": "encoders.base",
     "Searcher": "_search",
     "Spec": "values.spec",
     "Tags": "values.tags",
     "build_index": "index.base",
     "compare": "_compare",
     "embed": "_embed",
+    "fuse": "_fuse",
     "open_encoder": "encoders.base",
     "open_store": "store.base",
     "search": "_search",
+    "stress": "_stress",
 }
 _MODULES = ("garments", "metrics")
 
@@ -57,17 +62,20 @@ __all__ = [
     "LikelensError",
     "LikelensWarning",
     "QueryScores",
+    "Running",
     "Searcher",
     "Spec",
     "Tags",
     "build_index",
     "compare",
     "embed",
+    "fuse",
     "garments",
     "metrics",
     "open_encoder",
     "open_store",
     "search",
+    "stress",
 ]
 
 

@@ -13,16 +13,16 @@ from typing import Any, Literal
 import numpy as np
 
 from . import metrics
-from ._embed import Progress, embed
+from ._embed import Progress, embed, fill_all
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
-from .encoders.base import Encoder, VectorSource, open_encoder
+from .encoders.base import Encoder, Running, VectorSource, open_encoders
 from .index.base import build_index
 from .store.base import Store, open_store
 from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, first_few
+from .values.errors import BadTable, LikelensError, MissingExtra, NoWeights, first_few
 from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
@@ -58,6 +58,7 @@ def compare(
     max_queries: int = 10_000,
     seed: int = 0,
     overwrite: bool = False,
+    running: Running | None = None,
     progress: Progress | None = None,
 ) -> Leaderboard:
     """Ranks encoders by how well their similarity agrees with a catalogue's tags.
@@ -74,11 +75,17 @@ def compare(
             and neighbours. CorrEmbed always takes all.
         seed: of that draw, the controls and the resampling.
         overwrite: make all vectors anew.
+        running: the device of networks; by default a GPU if there is one.
         progress: told of every step.
+
+    Returns:
+        The leaderboard. An encoder whose weights or library cannot be had is in its
+        ``missing``, with the reason.
 
     Raises:
         BadTable: no tags, fewer than three items in common, or no encoders.
         BadSpec: an encoder is named wrongly; found before any work is done.
+        NoWeights, MissingExtra: not one of the encoders can be had.
     """
     say = progress or (lambda _label, _done, _total: None)
     if not encoders or isinstance(encoders, str | Spec):
@@ -97,10 +104,11 @@ def compare(
             where=str(catalogue.layout.table or catalogue.layout.images),
             mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
-    opened = [open_encoder(e) if isinstance(e, str | Spec) else e for e in encoders]
+    opened, missing = _open_all(encoders, running)
     used, notes = _weights(catalogue, weights, recipe)
     kept = open_store(store)
-    everything = _embed_all(catalogue, opened, kept, overwrite, progress)
+    everything, lost_later = _embed_all(catalogue, opened, kept, overwrite, progress)
+    missing |= lost_later
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
     lost = max(len(one.failures) for one in everything)
@@ -119,7 +127,29 @@ def compare(
         say("measuring", number, len(everything))
         entries.append(judge.entry(embeddings.take(common)))
     say("measuring", len(everything), len(everything))
-    return judge.board(entries, (*notes, *judge.notes, *catalogue.notes), settings)
+    board = judge.board(entries, (*notes, *judge.notes, *catalogue.notes), settings)
+    return replace(board, missing=missing)
+
+
+def _open_all(
+    encoders: Sequence[Encoder | VectorSource | Spec | str], running: Running | None
+) -> tuple[list[Encoder | VectorSource], dict[str, str]]:
+    """The encoders that can be had, and why the others cannot."""
+    specs = [one for one in encoders if isinstance(one, str | Spec)]
+    found, lost = open_encoders(specs, running)
+    if lost and len(lost) == len(encoders):
+        raise next(iter(lost.values()))
+    by_spec = iter(found)
+    opened = [
+        next(by_spec) if isinstance(one, str | Spec) else one
+        for one in encoders
+        if str(one) not in lost
+    ]
+    return opened, {name: _why(error) for name, error in lost.items()}
+
+
+def _why(error: LikelensError) -> str:
+    return f"{error.what}; {error.mend}"
 
 
 def _embed_all(
@@ -128,7 +158,8 @@ def _embed_all(
     store: Store,
     overwrite: bool,
     progress: Progress | None,
-) -> list[Embeddings]:
+) -> tuple[list[Embeddings], dict[str, str]]:
+    """Their embeddings, and why one that stands on an encoder that cannot be had is missing."""
     marks = [encoder.fingerprint if isinstance(encoder, Encoder) else "" for encoder in encoders]
     names = [mark or str(encoder.spec) for mark, encoder in zip(marks, encoders, strict=True)]
     repeated = [
@@ -140,10 +171,22 @@ def _embed_all(
             where="compare",
             mend="name each once",
         )
-    return [
-        embed(catalogue, encoder, store, overwrite=overwrite, progress=progress)
-        for encoder in encoders
-    ]
+    seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
+    runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)
+    made = iter(runs)
+    found: list[Embeddings] = []
+    missing: dict[str, str] = {}
+    for encoder in encoders:
+        if isinstance(encoder, Encoder):
+            found.append(store.embeddings(next(made).name, catalogue.ids))
+            continue
+        try:
+            found.append(embed(catalogue, encoder, store, progress=progress))
+        except (NoWeights, MissingExtra) as error:
+            missing[str(encoder.spec)] = _why(error)
+            if len(missing) == len(encoders):
+                raise
+    return found, missing
 
 
 def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:

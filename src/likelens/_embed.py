@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -117,24 +117,39 @@ def fill(
 
     Takes and raises what ``embed`` does.
     """
+    runs = fill_all(
+        catalogue, [encoder], store, overwrite=overwrite, forget=forget, progress=progress
+    )
+    return runs[0]
+
+
+def fill_all(
+    catalogue: Catalogue,
+    encoders: Sequence[Encoder],
+    store: Store,
+    *,
+    overwrite: bool = False,
+    forget: bool = False,
+    progress: Progress | None = None,
+) -> list[EmbedRun]:
+    """The same for several encoders: each picture is decoded once for all of them.
+
+    Several layers of one network come out of one forward pass.
+
+    Takes and raises what ``embed`` does.
+    """
     say = progress or (lambda _label, _done, _total: None)
     with store.writing():
         _check_catalogue(catalogue, store, forget=forget)
         survey = _survey(catalogue, store, say)
-        if isinstance(encoder, FittedEncoder):
-            _fit(encoder, survey, store, anew=overwrite, say=say)
-        name = None if overwrite else store.find(encoder.card)
-        if name is None:
-            name = encoder.card.name
-            store.create(encoder.card)
-        run = EmbedRun(name, failures=list(survey.failures))
-        missing = _reconcile(survey, store, run)
+        jobs = [_job(encoder, survey, store, overwrite=overwrite, say=say) for encoder in encoders]
+        bundles = _bundles(jobs)
         started = time.perf_counter()
-        _encode_missing(encoder, missing, survey, store, run, say)
-        if run.embedded > run.kept:  # a few more pictures would measure little but the start
-            run.images_per_second = run.embedded / (time.perf_counter() - started)
-        store.finish(name, failure_table(run.failures), run.images_per_second)
-    return run
+        _encode_missing(bundles, survey, say)
+        seconds = time.perf_counter() - started
+        for job in jobs:
+            job.finish(seconds, alone=len(jobs) == 1)
+    return [job.run for job in jobs]
 
 
 def prepare_search(encoder: Encoder, store: Store) -> str:
@@ -312,92 +327,184 @@ def _copies(store: Store, name: str, twins: dict[str, str]) -> Floats:
 # --- doing it --------------------------------------------------------------------
 
 
-def _encode_missing(
-    encoder: Encoder,
-    missing: Sequence[str],
-    survey: _Survey,
-    store: Store,
-    run: EmbedRun,
-    say: Progress,
-) -> None:
-    """Encode, in order, and commit a chunk at a time with the twins of each item."""
-    twins: dict[str, list[str]] = {}
+class _Job:
+    """One encoder's part of a run.
+
+    Attributes:
+        missing: of each picture to encode, the items that show it, the first of them first.
+        seconds: spent on its pictures, all threads together.
+    """
+
+    def __init__(self, encoder: Encoder, store: Store, run: EmbedRun) -> None:
+        self.encoder, self.store, self.run = encoder, store, run
+        self.missing: dict[str, list[str]] = {}
+        self.seconds = 0.0
+        self.chunk = _Chunk(store, run.name)
+
+    def take(self, item: str, digest: str, path: Path, result: Floats | str) -> None:
+        """Keep the vector of an item and its twins, or the reason why there is none."""
+        twins = self.missing[item]
+        if isinstance(result, str):
+            self.run.failures += [(one, str(path), result) for one in twins]
+            return
+        self.chunk.add(twins, digest, result)
+        self.run.embedded += 1
+        self.run.zeros += not result.any()
+        self.run.copied += len(twins) - 1
+
+    def finish(self, seconds: float, *, alone: bool) -> None:
+        """End the run; of several encoders each is timed by what was spent on it."""
+        run = self.run
+        if not alone:
+            seconds = self.seconds / (cores() if self.encoder.parallel else 1)
+        if run.embedded > run.kept:  # a few more pictures would measure little but the start
+            run.images_per_second = run.embedded / seconds
+        self.store.finish(run.name, failure_table(run.failures), run.images_per_second)
+
+
+def _job(
+    encoder: Encoder, survey: _Survey, store: Store, *, overwrite: bool, say: Progress
+) -> _Job:
+    """What there is to do for one encoder."""
+    if isinstance(encoder, FittedEncoder):
+        _fit(encoder, survey, store, anew=overwrite, say=say)
+    name = None if overwrite else store.find(encoder.card)
+    if name is None:
+        name = encoder.card.name
+        store.create(encoder.card)
+    job = _Job(encoder, store, EmbedRun(name, failures=list(survey.failures)))
+    missing = _reconcile(survey, store, job.run)
     first = {survey.digests[item]: item for item in missing}
     for item, digest in survey.digests.items():
         if digest in first:
-            twins.setdefault(first[digest], []).append(item)
-    gate: AbstractContextManager[object] = nullcontext() if encoder.parallel else Lock()
-    size = max(encoder.batch_size, 8)
-    batches = [missing[start : start + size] for start in range(0, len(missing), size)]
-    chunk = _Chunk(store, run.name)
+            job.missing.setdefault(first[digest], []).append(item)
+    return job
+
+
+def _encode_missing(bundles: Sequence[_Bundle], survey: _Survey, say: Progress) -> None:
+    """Encode, in order, and commit a chunk at a time with the twins of each item."""
+    jobs = [job for bundle in bundles for job in bundle.jobs]
+    wanted = [item for item in survey.digests if any(item in job.missing for job in jobs)]
+    size = max([8, *(job.encoder.batch_size for job in jobs)])
+    batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+    label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
     done = 0
     try:
-        for batch, (vectors, reasons) in zip(
+        for batch, results in zip(
             batches,
-            _ordered(lambda ids: _encode(encoder, [survey.paths[i] for i in ids], gate), batches),
+            _ordered(lambda items: _encode(bundles, survey.paths, items), batches),
             strict=True,
         ):
-            good = iter(vectors)
-            for item, reason in zip(batch, reasons, strict=True):
-                if reason:
-                    run.failures += [(i, str(survey.paths[i]), reason) for i in twins[item]]
-                    continue
-                vector = next(good)
-                chunk.add(twins[item], survey.digests[item], vector)
-                run.embedded += 1
-                run.zeros += not vector.any()
-                run.copied += len(twins[item]) - 1
+            for job, item, result in results:
+                job.take(item, survey.digests[item], survey.paths[item], result)
             done += len(batch)
-            say(f"embedding with {run.name}", done, len(missing))
+            say(f"embedding with {label}", done, len(wanted))
     finally:
-        chunk.commit()  # also when stopped: what is done is kept
+        for job in jobs:
+            job.chunk.commit()  # also when stopped: what is done is kept
+
+
+class _Bundle:
+    """Jobs whose encoders share one network, which runs once for all of them.
+
+    Attributes:
+        gate: held while the network runs, if only one thread may run it.
+    """
+
+    def __init__(self, jobs: Sequence[_Job]) -> None:
+        self.jobs = jobs
+        self.encoders = [job.encoder for job in jobs]
+        first = self.encoders[0]
+        first.expect(len(set().union(*(job.missing for job in jobs))), self.encoders)
+        self.gate: AbstractContextManager[object] = nullcontext() if first.parallel else Lock()
+
+
+def _bundles(jobs: Sequence[_Job]) -> list[_Bundle]:
+    """The jobs by the network that they share, each told how much will come."""
+    shared: dict[object, list[_Job]] = {}
+    for job in jobs:
+        shared.setdefault(job.encoder.trunk, []).append(job)
+    return [_Bundle(part) for part in shared.values()]
 
 
 def _encode(
-    encoder: Encoder, paths: Sequence[Path], gate: AbstractContextManager[object]
-) -> tuple[Floats, list[str]]:
-    """Vectors of the good pictures among some files, and a reason ('' if good) for each."""
-    prepared: list[Array] = []
-    reasons = []
-    for path in paths:
+    bundles: Sequence[_Bundle], paths: Mapping[str, Path], items: Sequence[str]
+) -> list[tuple[_Job, str, Floats | str]]:
+    """The vector of each item by each encoder that wants it, or the reason why there is none."""
+    pictures: dict[str, Array | str] = {}
+    for item in items:
         try:
-            prepared.append(encoder.prepare(open_image(path)))
-            reasons.append("")
+            pictures[item] = open_image(paths[item])
         except Exception as error:  # noqa: BLE001 - one odd picture must not end the run
-            reasons.append(_reason(error))
-    vectors = np.zeros((len(prepared), encoder.dim), np.float32)
+            pictures[item] = _reason(error)
+    results: list[tuple[_Job, str, Floats | str]] = []
+    for bundle in bundles:
+        results += _encode_bundle(bundle, pictures)
+    return results
+
+
+def _encode_bundle(
+    bundle: _Bundle, pictures: Mapping[str, Array | str]
+) -> list[tuple[_Job, str, Floats | str]]:
+    """The same for encoders that share one network."""
+    started = time.perf_counter()
+    encoders = bundle.encoders
+    results: list[tuple[_Job, str, Floats | str]] = []
+    good: list[str] = []
+    prepared: list[Array] = []
+    for item, picture in pictures.items():
+        if not any(item in job.missing for job in bundle.jobs):
+            continue
+        try:
+            if isinstance(picture, str):
+                raise BadImage(picture, where=item, mend="")
+            prepared.append(encoders[0].prepare(picture))
+            good.append(item)
+        except Exception as error:  # noqa: BLE001 - as above
+            results += [(job, item, _reason(error)) for job in bundle.jobs if item in job.missing]
+    matrices = [np.zeros((len(good), encoder.dim), np.float32) for encoder in encoders]
     faults: dict[int, str] = {}
-    with gate:
-        for start in range(0, len(prepared), encoder.batch_size):
-            stop = min(start + encoder.batch_size, len(prepared))
-            _forward(encoder, prepared, vectors, faults, start, stop)
-    finite = np.isfinite(vectors).all(axis=1)
-    good = [place for place, reason in enumerate(reasons) if not reason]
-    for row in np.flatnonzero(~finite):
-        reasons[good[row]] = faults.get(int(row), "the encoder's vector holds NaN or infinity")
-    return vectors[finite], reasons
+    ready = time.perf_counter()
+    with bundle.gate:
+        entered = time.perf_counter()
+        step = encoders[0].batch_size
+        for start in range(0, len(good), step):
+            _forward(encoders, prepared, matrices, faults, start, min(start + step, len(good)))
+        spent = time.perf_counter() - entered
+    for job, matrix in zip(bundle.jobs, matrices, strict=True):
+        job.seconds += (ready - started + spent) / len(encoders)
+        finite = np.asarray(np.isfinite(matrix).all(axis=1))
+        for row, item in enumerate(good):
+            if item in job.missing:
+                reason = faults.get(row, "the encoder's vector holds NaN or infinity")
+                results.append((job, item, matrix[row] if finite[row] else reason))
+    return results
 
 
 def _forward(
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     prepared: Sequence[Array],
-    vectors: Floats,
+    matrices: Sequence[Floats],
     faults: dict[int, str],
     start: int,
     stop: int,
 ) -> None:
-    """Fills rows of ``vectors``; where a batch fails, one by one: NaN and a fault if at fault."""
+    """Fills rows of the matrices; where a batch fails, one by one: NaN and a fault if at fault."""
     batch = prepared[start:stop]
     try:
-        vectors[start:stop] = shaped(encoder.forward(batch), len(batch), encoder)
+        answers = encoders[0].forward_layers(batch, encoders)
+        for encoder, matrix, answer in zip(encoders, matrices, answers, strict=True):
+            matrix[start:stop] = shaped(answer, len(batch), encoder)
     except LikelensError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
         if len(batch) == 1:
-            vectors[start], faults[start] = np.nan, _reason(error)
+            faults[start] = _reason(error)
+            for matrix in matrices:
+                matrix[start] = np.nan
             return
         for row in range(start, stop):
-            _forward(encoder, prepared, vectors, faults, row, row + 1)
+            _forward(encoders, prepared, matrices, faults, row, row + 1)
 
 
 def _reason(error: Exception) -> str:

@@ -91,6 +91,7 @@ class Leaderboard:
         queries: (q,) positions of the items used as queries for nDCG and neighbours.
         map_items: (s,) positions of the items on the map.
         notes: what the reader should know.
+        missing: why an encoder could not take part, by its spec.
         run: what was run: specs, versions, seeds, machine.
     """
 
@@ -102,6 +103,7 @@ class Leaderboard:
     map_items: Positions = field(repr=False)
     notes: tuple[str, ...]
     run: Mapping[str, Any] = field(repr=False)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         places = ", ".join(f"{e.rank} {e.card.name} {e.main.mean:.3f}" for e in self.entries)
@@ -112,13 +114,19 @@ class Leaderboard:
         """A row per encoder, best first, as an Arrow table (``.to_pandas()`` if you like)."""
         import pyarrow as pa
 
+        rows = self._rows()
+        return pa.table({name: [row.get(name) for row in rows] for name in rows[0]})
+
+    def _rows(self) -> list[dict[str, Any]]:
         rows = [_table_row(entry) for entry in self.entries]
-        return pa.table({name: [row[name] for row in rows] for name in rows[0]})
+        if self.missing:
+            rows = [{**row, "missing": None} for row in rows]
+        return rows + [{"encoder": name, "missing": why} for name, why in self.missing.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but vectors, as plain values that JSON can write (NaN as None)."""
         everything = {
-            "leaderboard": [_table_row(entry) for entry in self.entries],
+            "leaderboard": self._rows(),
             "weights": None if self.weights is None else dict(self.weights),
             "pairs": _pair_rows(self.pairs),
             "items": len(self.catalogue),

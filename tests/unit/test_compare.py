@@ -8,7 +8,7 @@ from conftest import paint
 from likelens import Catalogue, compare, embed, garments, metrics
 from likelens._compare import _ideal_gains, _neighbours, _tag_similarity
 from likelens.encoders.vectors import write_vectors
-from likelens.values.errors import BadTable
+from likelens.values.errors import BadTable, MissingExtra
 from likelens.values.tags import Tags
 
 
@@ -216,3 +216,31 @@ def test_values_say_what_they_are_in_a_line(board):
     assert repr(board.catalogue).startswith("Catalogue(60 items; tags: kind, colour")
     assert repr(board).startswith("Leaderboard(1 ")
     assert len(repr(board)) < 300
+
+
+def test_an_encoder_that_cannot_be_had_is_a_row_that_says_so(catalogue, monkeypatch, tmp_path):
+    import likelens.values.extras as extras
+
+    real = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "mahotas" else real(name))
+    board = compare(catalogue, ["mahotas:surf", "opencv:colour?bins=4"])
+    assert [entry.card.name for entry in board.entries] == ["opencv:colour?bins=4"]
+    assert "mahotas is not installed" in board.missing["mahotas:surf"]
+    last = board.to_dict()["leaderboard"][-1]
+    assert last == {"encoder": "mahotas:surf", "missing": board.missing["mahotas:surf"]}
+    assert board.table["missing"].to_pylist()[0] is None
+    assert "mahotas is not installed" in board.write(tmp_path).read_text()
+    with pytest.raises(MissingExtra, match="mahotas is not installed"):
+        compare(catalogue, ["mahotas:surf"])
+
+
+def test_a_control_of_an_encoder_that_cannot_be_had_is_missing_too(catalogue, monkeypatch):
+    import likelens.values.extras as extras
+
+    real = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "mahotas" else real(name))
+    shuffled = "control:shuffled?of=mahotas:surf"
+    board = compare(catalogue, ["opencv:colour?bins=4", "mahotas:surf", shuffled])
+    assert list(board.missing) == ["mahotas:surf", shuffled]
+    with pytest.raises(MissingExtra):
+        compare(catalogue, [shuffled])

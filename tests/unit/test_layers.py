@@ -9,6 +9,7 @@ ROOT = Path(likelens.__file__).parent
 
 ALLOWED = {
     "values": {"values"},
+    "presets": {"values"},
     "images": {"values", "images"},
     "encoders": {"values", "images", "encoders"},
     "store": {"values", "store"},
@@ -17,18 +18,27 @@ ALLOWED = {
     "garments": {"values", "garments"},
     "_embed": {"values", "images", "encoders", "store"},
     "_search": {"values", "images", "encoders", "store", "index", "_embed"},
+    "_inspect": {"values", "images", "encoders", "garments"},
     "_leaderboard": {"values", "metrics", "report"},
     "_compare": {
         "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard",
     },
-    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search"},
+    "_degrade": {"values", "_degrade"},
+    "_stress": {"values", "images", "encoders", "store", "_embed", "_degrade"},
+    "_fuse": {"values", "encoders", "store", "metrics", "_embed"},
+    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade"},
+    "reproduce": {
+        "values", "presets", "images", "encoders", "store", "report", "reproduce", "_embed",
+        "_compare", "_leaderboard",
+    },
     "cli": {
         "values", "encoders", "store", "garments", "report", "cli", "_embed", "_search",
-        "_compare", "_leaderboard", "__init__",
+        "_compare", "_leaderboard", "_stress", "_inspect", "_fuse", "__init__", "presets",
+        "reproduce",
     },
     "__init__": {
         "values", "encoders", "store", "index", "metrics", "garments", "_embed", "_search",
-        "_compare", "_leaderboard",
+        "_compare", "_leaderboard", "_stress", "_fuse",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -7,6 +7,12 @@ from likelens.values.registry import Registry
 from likelens.values.spec import Spec, fingerprint
 
 WORDS = st.text("abcdefghijk0123456789_.-", min_size=1, max_size=8)
+SPECS = st.builds(
+    Spec, WORDS, WORDS, st.none() | WORDS, st.dictionaries(WORDS, WORDS, max_size=2).map(
+        lambda options: dict(sorted(options.items()))
+    )
+)  # fmt: skip
+WEIGHTS = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 
 
 @given(WORDS, WORDS, st.none() | WORDS, st.dictionaries(WORDS, WORDS, max_size=3))
@@ -40,6 +46,76 @@ def test_a_folder_may_have_an_at_sign():
 def test_what_is_no_spec_is_refused(text):
     with pytest.raises(BadSpec, match=r"source:identifier"):
         Spec.parse(text)
+
+
+@given(st.lists(st.tuples(WEIGHTS, SPECS), min_size=2, max_size=4))
+def test_a_fused_spec_reads_back(parts):
+    spec = Spec.fuse(parts)
+    assert spec.source == "fused"
+    assert Spec.parse(str(spec)) == spec
+    assert str(Spec.parse(str(spec))) == str(spec) == spec.identifier
+    assert spec.parts == tuple(parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("a:b?x=1 + 0.5*c:d@layer?y=2", "a:b?x=1 + 0.5*c:d@layer?y=2"),
+        ("  a:b?y=2&x=1  +   .50 * c:d ", "a:b?x=1&y=2 + 0.5*c:d"),
+        ("1*a:b + 2.0*c:d + 1e-3*e:f", "a:b + 2*c:d + 0.001*e:f"),
+        ("a:b?of=c:d?x=1&y=2 + 3*e:f", "a:b?of=c:d?x=1&y=2 + 3*e:f"),
+        ("2*a:x*y + b:c?d=e*f", "2*a:x*y + b:c?d=e*f"),
+    ],
+)
+def test_a_fused_spec_is_written_in_one_way(text, canonical):
+    assert str(Spec.parse(text)) == canonical
+    assert Spec.parse(text) == Spec.parse(canonical)
+
+
+def test_parts_keep_their_layers_and_options():
+    parts = Spec.parse("a:b?x=1 + 0.5*c:d@layer?y=2").parts
+    assert parts == ((1.0, Spec("a", "b", None, {"x": "1"})),
+                     (0.5, Spec("c", "d", "layer", {"y": "2"})))  # fmt: skip
+    assert Spec("a", "b").parts == ((1.0, Spec("a", "b")),)
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "x", "", "1e999", "0x2"])
+def test_weights_are_numbers_above_0(weight):
+    with pytest.raises(BadSpec, match="the weight of a part must be a number above 0"):
+        Spec.parse(f"a:b + {weight}*c:d")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:b + ", "a part of a fused encoder is empty"),
+        ("+ a:b", "a part of a fused encoder is empty"),
+        ("a:b + + c:d", "a part of a fused encoder is empty"),
+        ("a:b + 2*", "a part of a fused encoder is empty"),
+        ("2*a:b", "one encoder alone is not fused"),
+        ("a:b + c", "'c' is not the name of an encoder"),
+        ("a:b + 2*(c:d + e:f)", "brackets join no encoders"),
+        ("(a:b + c:d) + e:f", "brackets join no encoders"),
+        ("fused:a:b + c:d", "a fused encoder is written as its parts"),
+        ("fused:a", "a fused encoder is written as its parts"),
+    ],
+)
+def test_what_is_no_fusion_is_refused(text, message):
+    with pytest.raises(BadSpec, match=message):
+        Spec.parse(text)
+
+
+def test_a_fusion_is_no_part_and_has_no_layer_or_options_of_its_own():
+    spec = Spec.parse("a:b + 2*c:d")
+    with pytest.raises(BadSpec, match="cannot be a part of another"):
+        Spec.fuse([(1.0, spec), (1.0, Spec("e", "f"))])
+    with pytest.raises(BadSpec, match="layers belong to the parts"):
+        spec.with_layer("features")
+    assert spec.with_layer(None) == spec
+    assert spec.option("seed", int, 7) == 7
+    spec.check_options(())
+    with pytest.raises(BadSpec, match="options belong to the parts"):
+        Spec("fused", "a:b + c:d", None, {"x": "1"}).check_options(())
 
 
 def test_options_are_checked():

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from . import options, show
+from .encoders import app as encoders_app
+from .reproduce import app as reproduce_app
 
 if TYPE_CHECKING:
+    from .._embed import Progress
+    from .._leaderboard import Leaderboard
     from .._search import Hits
-    from ..encoders.base import Encoder
+    from .._stress import Stress
+    from ..encoders.base import Encoder, Running
 
 SelfPairs = Literal["include", "exclude"]
 Recipe = Literal["released"]
@@ -24,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.add_typer(encoders_app, name="encoders")
+app.add_typer(reproduce_app, name="reproduce")
 
 DEMO_ENCODERS = (
     "opencv:colour",
@@ -94,25 +102,32 @@ def embed(
         Path | None,
         typer.Option(help="Also write the vectors to a .parquet, .npz or .npy file."),
     ] = None,
+    preset: options.Preset = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    runtime: options.Runtime = "auto",
+    compile: options.Compile = False,  # noqa: A002 - the option's name
     overwrite: options.Overwrite = False,
     forget: options.Forget = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on."""
-    from .._embed import fill
+    from .._embed import fill_all
+    from ..encoders.base import Running
     from ..store.base import open_store
 
-    opened = _pixel_encoders(_some(encoder))
+    specs = options.with_dtype(_some(encoder, preset), dtype)
+    running = Running(device=device, runtime=runtime, compile=compile)
+    opened = _pixel_encoders(specs, running)
     if export is not None:
         _check_export(export, len(opened))
     for text in catalogue.notes:
         show.note(text)
     kept = open_store(store)
     with show.progress_bar() as progress:
-        runs = [
-            fill(catalogue, one, kept, overwrite=overwrite, forget=forget, progress=progress)
-            for one in opened
-        ]
+        runs = fill_all(
+            catalogue, opened, kept, overwrite=overwrite, forget=forget, progress=progress
+        )
     if export is not None:
         from ..encoders.vectors import write_vectors
 
@@ -156,12 +171,26 @@ def evaluate(
     self_pairs: Annotated[
         SelfPairs, typer.Option(help="Whether an item's likeness to itself counts.")
     ] = "include",
+    stress: Annotated[
+        bool,
+        typer.Option("--stress", help="Also measure how scores fall as queries' pictures worsen."),
+    ] = False,
+    stress_queries: Annotated[
+        int, typer.Option(help="Queries of --stress, at most.", min=2, metavar="N")
+    ] = 200,
+    preset: options.Preset = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    runtime: options.Runtime = "auto",
+    compile: options.Compile = False,  # noqa: A002 - the option's name
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Rank encoders by how well they agree with the tags, and write an HTML report."""
-    specs = _some(encoder)
+    from ..encoders.base import Running
+
+    specs = options.with_dtype(_some(encoder, preset), dtype)
     if layers is not None:
         from ..encoders.base import with_layers
 
@@ -175,7 +204,9 @@ def evaluate(
         self_pairs=self_pairs,
         seed=seed,
         overwrite=overwrite,
+        running=Running(device=device, runtime=runtime, compile=compile),
         as_json=as_json,
+        stress_queries=stress_queries if stress else 0,
     )
 
 
@@ -238,20 +269,6 @@ def search(
 
 
 @app.command()
-def encoders(as_json: options.AsJson = False) -> None:
-    """List the sources of encoders, with examples."""
-    from ..encoders.base import ENCODERS, describe_sources
-
-    described = describe_sources()
-    if as_json:
-        show.print_json(described)
-        return
-    width = max(map(len, ENCODERS.names()))
-    for name, text in described.items():
-        show.stdout().print(f"{name:<{width}}  {text}", markup=False)
-
-
-@app.command()
 def doctor(as_json: options.AsJson = False) -> None:
     """Say what is installed, what is missing for which feature, and how to get it."""
     from .doctor import examine, print_findings
@@ -265,8 +282,14 @@ def doctor(as_json: options.AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _some(encoder: list[str] | None) -> list[str]:
-    if not encoder:
+def _some(encoder: list[str] | None, preset: str | None = None) -> list[str]:
+    """The encoders named one by one and by a preset, each once."""
+    specs = list(encoder or [])
+    if preset is not None:
+        from ..presets import preset as rows
+
+        specs += [row.spec for row in rows(preset)]
+    if not specs:
         from ..values.errors import BadSpec
 
         raise BadSpec(
@@ -274,20 +297,27 @@ def _some(encoder: list[str] | None) -> list[str]:
             where="-e",
             mend="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
         )
-    return list(dict.fromkeys(encoder))
+    return list(dict.fromkeys(specs))
 
 
-def _pixel_encoders(specs: list[str]) -> list[Encoder]:
-    """Those encoders, opened; refuses sources that have their vectors already."""
-    from ..encoders.base import Encoder, open_encoder
+def _pixel_encoders(specs: list[str], running: Running) -> list[Encoder]:
+    """Those encoders, opened; refuses sources that have their vectors already.
+
+    Encoders that cannot be had are left out with a note, unless there is no other.
+    """
+    from ..encoders.base import Encoder, open_encoders
     from ..values.errors import BadSpec
 
+    found, lost = open_encoders(specs, running)
+    if lost and not found:
+        raise next(iter(lost.values()))
+    for name, error in lost.items():
+        show.note(f"left out: {name}: {error.what}; {error.mend}")
     opened = []
-    for spec in specs:
-        one = open_encoder(spec)
+    for one in found:
         if not isinstance(one, Encoder):
             raise BadSpec(
-                f"{spec} has its vectors already",
+                f"{one.spec} has its vectors already",
                 where="likelens embed",
                 mend="name it in evaluate or search, where an encoder's spec stands",
             )
@@ -312,23 +342,65 @@ def _check_export(export: Path, encoders: int) -> None:
         )
 
 
-def _evaluate(catalogue: Any, specs: list[str], out: Path, store: Path, **settings: Any) -> None:
+def _evaluate(
+    catalogue: Any,
+    specs: list[str],
+    out: Path,
+    store: Path,
+    *,
+    as_json: bool,
+    stress_queries: int = 0,
+    **settings: Any,
+) -> None:
     """Compare, write the report, and show the leaderboard."""
     from .._compare import compare
+    from ..report.page import write_report
 
-    as_json = settings.pop("as_json")
     with show.progress_bar() as progress:
         board = compare(catalogue, specs, store, progress=progress, **settings)
+        had = [spec for spec in specs if spec not in board.missing]
+        strained = _stress(board, had, store, stress_queries, settings.get("running"), progress)
         progress("writing the report", 0, 1)
-        report = board.write(out)
+        report = write_report(board, out, strained)
         progress("writing the report", 1, 1)
     if as_json:
-        show.print_json({**board.to_dict(), "report": str(report)})
+        curves = {} if strained is None else {"stress": strained.to_dict()}
+        show.print_json({**board.to_dict(), **curves, "report": str(report)})
         return
     show.print_leaderboard(board)
-    for text in board.notes:
+    if strained is not None:
+        from ..report.stress import stress_lines
+
+        for line in stress_lines(strained):
+            show.stdout().print(line, markup=False, soft_wrap=True)
+    for text in (*board.notes, *(strained.notes if strained else ())):
         show.note(text)
     show.stdout().print(f"report: {report}", markup=False, soft_wrap=True)
+
+
+def _stress(
+    board: Leaderboard,
+    specs: list[str],
+    store: Path,
+    queries: int,
+    running: Running | None,
+    progress: Progress,
+) -> Stress | None:
+    """The robustness curves of a comparison's encoders, if any queries are wanted."""
+    if not queries:
+        return None
+    from .._stress import stress
+
+    return stress(
+        board.catalogue,
+        specs,
+        store,
+        max_queries=queries,
+        weights=board.weights,
+        seed=board.run["seed"],
+        running=running,
+        progress=progress,
+    )
 
 
 def _hits_json(hits: Hits, html: Path | None) -> dict[str, Any]:

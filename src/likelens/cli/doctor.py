@@ -29,6 +29,20 @@ NEEDED = {
 }
 
 
+OPTIONAL = {
+    "torch": ("encoders torchvision:, timm:, open_clip:, hf:, checkpoint:", "torch"),
+    "torchvision": ("encoders torchvision:", "torch"),
+    "timm": ("encoders timm:", "torch"),
+    "open-clip-torch": ("encoders open_clip:", "torch"),
+    "transformers": ("encoders hf:", "torch"),
+    "safetensors": ("files of encoders checkpoint:", "torch"),
+    "onnx": ("--runtime onnx for torch networks", "torch"),
+    "openvino": ("--runtime openvino for torch networks", "openvino"),
+    "mahotas": ("encoders mahotas:", "classical"),
+}
+"""What a library is for, and which extra brings it."""
+
+
 def examine() -> dict[str, Any]:
     """Versions of all libraries, and the machine."""
     data = Path(os.environ.get("LIKELENS_DATA", "../shared"))
@@ -36,13 +50,16 @@ def examine() -> dict[str, Any]:
         "likelens": installed("likelens"),
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "libraries": [_library(name, use) for name, use in NEEDED.items()],
+        "libraries": [_library(name, use, name) for name, use in NEEDED.items()],
+        "optional": [
+            _library(name, use, f'"likelens[{extra}]"') for name, (use, extra) in OPTIONAL.items()
+        ],
         "real_data": str(data) if (data / "data").is_dir() else None,
     }
 
 
-def _library(name: str, use: str) -> dict[str, Any]:
-    return {"name": name, "for": use, "version": installed(name), "mend": f"pip install {name}"}
+def _library(name: str, use: str, package: str) -> dict[str, Any]:
+    return {"name": name, "for": use, "version": installed(name), "mend": f"pip install {package}"}
 
 
 def print_findings(findings: dict[str, Any]) -> None:
@@ -52,10 +69,11 @@ def print_findings(findings: dict[str, Any]) -> None:
         f"likelens {findings['likelens']}, Python {findings['python']}, {findings['machine']}",
         markup=False,
     )
-    for part in findings["libraries"]:
-        state = part["version"] or "MISSING"
-        hint = "" if part["version"] else f": {part['mend']}"
-        console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
+    for name, absent in (("libraries", "MISSING"), ("optional", "-")):
+        for part in findings[name]:
+            state = part["version"] or absent
+            hint = "" if part["version"] else f": {part['mend']}"
+            console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
     data = findings["real_data"]
     console.print(
         f"  real data for tests and benchmarks: {data}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,46 @@ Forget = Annotated[
     bool, typer.Option("--forget", help="Let most of a store's items go, if SOURCE has them not.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.", min=0)]
+
+
+RUNNING = "How networks run"
+NETWORKS = ("torchvision", "timm", "open_clip", "hf", "checkpoint")
+"""Sources of torch networks, which know ``dtype``."""
+
+
+def _running(text: str, *names: str) -> object:
+    return typer.Option(*names, help=text, rich_help_panel=RUNNING)
+
+
+Device = Annotated[str, _running("auto, cpu, cuda, cuda:1 or mps.")]
+Dtype = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    _running("Numbers that torch networks compute with; a part of the encoder's name."),
+]
+Runtime = Annotated[
+    Literal["auto", "torch", "onnx", "openvino"], _running("What runs torch networks.")
+]
+Compile = Annotated[bool, _running("Have torch compile the networks first.", "--compile")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="A line-up of encoders, such as small or corrembed.", show_default=False),
+]
+
+
+def with_dtype(specs: Sequence[str], dtype: str) -> list[str]:
+    """The specs, those of torch networks with that dtype if they name none."""
+    from ..values.spec import Spec
+
+    if dtype == "float32":
+        return list(specs)
+    made = []
+    for text in specs:
+        spec = Spec.parse(text)
+        if spec.source in NETWORKS and "dtype" not in spec.options:
+            options = {**spec.options, "dtype": dtype}
+            text = str(Spec(spec.source, spec.identifier, spec.layer, options))
+        made.append(text)
+    return made
 
 
 def _option(text: str, *names: str) -> object:

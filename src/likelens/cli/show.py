@@ -14,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from .._embed import EmbedRun, Progress
+    from .._fuse import Fusion
     from .._leaderboard import Leaderboard
     from .._search import Hits
 
@@ -106,7 +107,36 @@ def print_leaderboard(board: Leaderboard) -> None:
         ]
         control = entry.card.name.startswith("control:")
         table.add_row(*cells, style="dim" if control else "bold" if entry.rank == 1 else "")
+    for name in board.missing:
+        table.add_row("-", name, "missing", style="dim")
     stdout().print(table)
+    for name, why in board.missing.items():
+        stdout().print(f"missing: {name}: {why}", markup=False, soft_wrap=True)
+
+
+def print_fusion(fusion: Fusion) -> None:
+    """The fusion, and how it and its parts score on the held-out items."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("encoder", overflow="fold")
+    for name in ("weight", "held out", "95 % interval", "training"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, scores in fusion.held_out.items():
+        low, high = scores.interval()
+        weight = f"{fusion.weights[name]:.3f}" if name in fusion.weights else ""
+        interval = f"{number(low)} to {number(high)}"
+        table.add_row(name, weight, number(scores.mean), interval, number(fusion.train[name].mean))
+    out = stdout()
+    out.print(table)
+    more = fusion.difference
+    out.print(
+        f"fusion less {more.part}: {number(more.mean)} ({number(more.low)} to "
+        f"{number(more.high)}), p = {more.p:.3g}, on {fusion.held_out_items:,} held-out items",
+        markup=False,
+        soft_wrap=True,
+    )
+    for text in fusion.notes:
+        note(text)
+    out.print(f"spec: {fusion.spec}", markup=False, soft_wrap=True)
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -6,16 +6,17 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadShape, BadSpec, first_few
+from ..values.errors import BadShape, BadSpec, MissingExtra, NoWeights, first_few
 from ..values.registry import Registry
 from ..values.spec import Spec
 
@@ -29,8 +30,30 @@ _TASK = 4  # pictures that a thread takes up at a time
 ENCODERS = Registry("encoder source")
 ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
 ENCODERS.add("opencv", "likelens.encoders.classical:open_classical")
+ENCODERS.add("mahotas", "likelens.encoders.mahotas:open_mahotas")
 ENCODERS.add("control", "likelens.encoders.control:open_control")
 ENCODERS.add("vectors", "likelens.encoders.vectors:VectorFile")
+ENCODERS.add("torchvision", "likelens.encoders.torchvision:open_torchvision")
+ENCODERS.add("timm", "likelens.encoders.timm:open_timm")
+ENCODERS.add("open_clip", "likelens.encoders.open_clip:open_clip_tower")
+ENCODERS.add("hf", "likelens.encoders.huggingface:open_hugging_face")
+ENCODERS.add("checkpoint", "likelens.encoders.checkpoint:open_checkpoint")
+ENCODERS.add("fused", "likelens.encoders.fused:open_fused")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how networks run; it does not change their vectors beyond rounding.
+
+    Attributes:
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        compile: whether torch compiles the network first.
+        runtime: ``auto``, ``torch``, ``onnx`` or ``openvino``: what runs torch networks.
+    """
+
+    device: str = "auto"
+    compile: bool = False
+    runtime: str = "auto"
 
 
 class Encoder(ABC):
@@ -67,6 +90,21 @@ class Encoder(ABC):
         """Hash of all that decides the vectors: weights, preprocessing, layer."""
         return self.card.fingerprint
 
+    def run_on(self, running: Running) -> None:  # noqa: B027 - most run on the processor alone
+        """Move to a device; encoders that know only the processor stay there.
+
+        Raises:
+            BadSpec: there is no such device here.
+        """
+
+    def expect(self, count: int, encoders: Sequence[Encoder]) -> None:  # noqa: B027 - as above
+        """Be told of a job before it begins; some get ready for a large one.
+
+        Args:
+            count: how many pictures will come.
+            encoders: those whose vectors will be asked for, all of this one's ``trunk``.
+        """
+
     @abstractmethod
     def prepare(self, image: Array) -> Array:
         """What the encoder needs of one picture: (height, width, 3) uint8 RGB in."""
@@ -74,6 +112,40 @@ class Encoder(ABC):
     @abstractmethod
     def forward(self, prepared: Sequence[Array]) -> Array:
         """The (n, dim) vectors of n prepared pictures."""
+
+    @property
+    def trunk(self) -> Hashable:
+        """Equal for encoders that prepare pictures alike and can share a forward pass."""
+        return id(self)
+
+    def at(self, spec: Spec) -> Encoder:
+        """Another layer of the same network, without loading it again.
+
+        Args:
+            spec: this encoder's but for the layer and ``pool``.
+
+        Raises:
+            BadSpec: there is no such layer.
+        """
+        opened = open_encoder(spec)
+        assert isinstance(opened, Encoder)  # noqa: S101 - of the same source as this one
+        return opened
+
+    def forward_layers(self, prepared: Sequence[Array], encoders: Sequence[Encoder]) -> list[Array]:
+        """The vectors by each of some encoders with this one's ``trunk``, from one forward pass."""
+        return [encoder.forward(prepared) for encoder in encoders]
+
+    def describe_layers(self) -> list[dict[str, Any]]:
+        """Name, kind, shape for one picture and parameters of each layer that ``@`` can name."""
+        return []
+
+    def own_way(self, pictures: Sequence[Array]) -> Floats | None:  # noqa: ARG002
+        """The vectors as its own library documents them, slowly; None if there is no other way.
+
+        Args:
+            pictures: (height, width, 3) uint8.
+        """
+        return None
 
     def encode(self, images: Iterable[Picture]) -> Floats:
         """The vectors of some pictures, in their order.
@@ -89,6 +161,7 @@ class Encoder(ABC):
             BadShape: the encoder returned something else than finite vectors.
         """
         pictures = list(images)
+        self.expect(len(pictures), [self])
         tasks = _cut(pictures, max(self.batch_size, _TASK))
         if not self.parallel:
             parts = list(self._one_after_another(pictures))
@@ -182,22 +255,67 @@ class VectorSource(ABC):
         )
 
 
-def open_encoder(spec: str | Spec) -> Encoder | VectorSource:
+def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | VectorSource:
     """The encoder of that name.
 
     Args:
         spec: ``source:identifier[@layer][?option=value&...]``, such as
             ``onnx:model.onnx@features`` or ``opencv:sift?words=512``.
+        running: the device of networks; by default a GPU if there is one.
 
     Raises:
-        BadSpec: the source, identifier, layer or an option is unknown.
+        BadSpec: the source, identifier, layer, an option or the device is unknown.
         MissingExtra: the source needs a library that is not installed.
+        NoWeights: the weights cannot be had.
     """
     parsed = Spec.parse(spec) if isinstance(spec, str) else spec
     opened = ENCODERS.load(parsed.source)(parsed)
     if not isinstance(opened, Encoder | VectorSource):
         raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
+    if isinstance(opened, Encoder):
+        opened.run_on(running or Running())
     return opened
+
+
+def open_encoders(
+    specs: Sequence[str | Spec], running: Running | None = None
+) -> tuple[list[Encoder | VectorSource], dict[str, NoWeights | MissingExtra]]:
+    """Several encoders; layers of one network share it, so that it is loaded once.
+
+    Returns:
+        Those that can be had, in order, and why the others cannot, by spec.
+
+    Raises:
+        BadSpec: a source, identifier, layer, option or the device is unknown.
+    """
+    first: dict[str, Encoder] = {}
+    opened: list[Encoder | VectorSource] = []
+    lost: dict[str, NoWeights | MissingExtra] = {}
+    for spec in specs:
+        parsed = Spec.parse(spec) if isinstance(spec, str) else spec
+        network = _network(parsed)
+        try:
+            if network in first:
+                another = first[network].at(parsed)
+                another.run_on(running or Running())
+                one: Encoder | VectorSource = another
+            else:
+                one = open_encoder(parsed, running)
+        except (NoWeights, MissingExtra) as error:
+            lost[str(spec)] = error
+            continue
+        opened.append(one)
+        if isinstance(one, Encoder):
+            first.setdefault(network, one)
+    return opened, lost
+
+
+def _network(spec: Spec) -> str:
+    """A spec without its layer, and without the pooling of that layer."""
+    options = dict(spec.options)
+    if spec.layer is not None:
+        options.pop("pool", None)
+    return str(Spec(spec.source, spec.identifier, None, options))
 
 
 def _cut(things: Sequence[T], size: int) -> list[Sequence[T]]:

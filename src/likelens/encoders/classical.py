@@ -1,8 +1,9 @@
-"""Encoders without a network: ``opencv:`` with ``sift``, ``orb``, ``colour`` or ``hog``."""
+"""Encoders without a network: ``opencv:`` with ``sift``, ``orb``, ``fast``, ``colour``, ``hog``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,14 +14,23 @@ from ..values.errors import BadSpec
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
 
+E = TypeVar("E", bound=Encoder)
+
 EXAMPLES = (
     "opencv:colour?bins=4",
+    "opencv:fast?sample=40&words=16",
     "opencv:hog?size=64",
     "opencv:orb?sample=40&words=16",
     "opencv:sift?sample=40&words=16",
 )
 
-CV_VERSION = ".".join(cv2.__version__.split(".")[:2])
+
+def release(version: str) -> str:
+    """The first two numbers of a library's version, as fingerprints note it."""
+    return ".".join(version.split(".")[:2])
+
+
+CV_VERSION = release(cv2.__version__)
 """Part of the fingerprints: keypoints and colours may differ between releases of OpenCV."""
 
 ORIENTATIONS = 9
@@ -30,33 +40,43 @@ _LAB = (0, 256, 40, 228, 18, 226)  # what sRGB reaches in OpenCV's 8-bit L, a an
 
 
 def open_classical(spec: Spec) -> Encoder:
-    """Encoders without a network: opencv:sift, opencv:orb, opencv:colour, opencv:hog.
+    """Encoders without a network: opencv:sift, opencv:orb, opencv:fast, opencv:colour, opencv:hog.
 
     Raises:
         BadSpec: no such encoder, or it has no such option or layer.
     """
-    from .visual_words import OrbWords, SiftWords
+    from .visual_words import FastWords, OrbWords, SiftWords
 
-    kinds: dict[str, type[ColourEncoder | HogEncoder | SiftWords | OrbWords]] = {
+    kinds: dict[str, type[ColourEncoder | HogEncoder | SiftWords | OrbWords | FastWords]] = {
         "sift": SiftWords,
         "orb": OrbWords,
+        "fast": FastWords,
         "colour": ColourEncoder,
         "hog": HogEncoder,
     }
+    return chosen(spec, kinds)(spec)
+
+
+def chosen(spec: Spec, kinds: Mapping[str, type[E]]) -> type[E]:
+    """The kind of encoder that a spec without layers names.
+
+    Raises:
+        BadSpec: none of these kinds, or a layer is asked for.
+    """
     kind = kinds.get(spec.identifier)
     if kind is None:
         raise BadSpec(
-            f"there is no encoder opencv:{spec.identifier}",
+            f"there is no encoder {spec.source}:{spec.identifier}",
             where=str(spec),
-            mend=f"choose one of: {', '.join(f'opencv:{name}' for name in kinds)}",
+            mend=f"choose one of: {', '.join(f'{spec.source}:{name}' for name in kinds)}",
         )
     if spec.layer:
         raise BadSpec(
-            f"opencv:{spec.identifier} has no layers",
+            f"{spec.source}:{spec.identifier} has no layers",
             where=str(spec),
             mend=f"leave @{spec.layer} out",
         )
-    return kind(spec)
+    return kind
 
 
 class ColourEncoder(Encoder):

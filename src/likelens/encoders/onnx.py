@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..values.spec import Spec, fingerprint
 from .base import Encoder
 from .onnx_file import read_onnx_file
 from .preprocessing import VERSION, Preprocessing, Size
-from .settings import OPTIONS, PRESETS, Side, read_side, settle
+from .settings import OPTIONS, PRESETS, Side, percent, read_side, settle
 
 PENULTIMATE = (
     "features",
@@ -55,11 +55,11 @@ class OnnxEncoder(Encoder):
             or option, or no way to tell how large a picture must be.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, session: Any = None) -> None:
         spec.check_options((*OPTIONS, "pool"))
         self.spec = spec
         path, layer = _locate(spec)
-        self._session = _load(path, spec)
+        self._session = session or _load(path, spec)
         self._only_what_is_asked = _partial_run()
         self._input = _only_input(self._session, spec)
         self._type = _TYPES[self._input.type]
@@ -75,26 +75,62 @@ class OnnxEncoder(Encoder):
         self._mine = threading.local()
         self.card = self._describe(path, side, outputs)
 
+    @property
+    def trunk(self) -> Hashable:
+        """The session, and what is done to a picture before it."""
+        return id(self._session), str(self.preprocessing)
+
+    def at(self, spec: Spec) -> OnnxEncoder:
+        """Another output of the same file."""
+        return OnnxEncoder(spec, self._session)
+
+    def describe_layers(self) -> list[dict[str, Any]]:
+        """The outputs of the file; dimensions of any length are 1."""
+        return [
+            {
+                "name": output.name,
+                "kind": output.type,
+                "shape": [side if isinstance(side, int) else 1 for side in output.shape],
+                "parameters": 0,
+            }
+            for output in self._session.get_outputs()
+        ]
+
     def prepare(self, image: Array) -> Array:
         """One picture, resized and cropped: (height, width, 3) uint8."""
         return self.preprocessing.resized(image)
 
     def forward(self, prepared: Sequence[Array]) -> Array:
         """The (n, dim) vectors of n prepared pictures."""
-        step = self.batch_size
-        parts = [self._run(prepared[at : at + step]) for at in range(0, len(prepared), step)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return self.forward_layers(prepared, [self])[0]
 
-    def _run(self, prepared: Sequence[Array]) -> Array:
+    def forward_layers(self, prepared: Sequence[Array], encoders: Sequence[Encoder]) -> list[Array]:
+        """Several outputs of the file, from one run."""
+        chosen = [one for one in encoders if isinstance(one, OnnxEncoder)]
+        step = self.batch_size
+        parts = [
+            self._run(prepared[at : at + step], chosen) for at in range(0, len(prepared), step)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+    def _run(self, prepared: Sequence[Array], encoders: Sequence[OnnxEncoder]) -> list[Array]:
         batch = self._batch_array()
         for pixels, place in zip(prepared, batch, strict=False):
             self.preprocessing.normalise(pixels, place)
         batch[len(prepared) :] = 0  # a batch of fixed size is filled up
         values = batch.astype(self._type, copy=False)
-        answer = self._session.run(
-            [self._output], {self._input.name: values}, self._only_what_is_asked
-        )[0]
-        return _pooled(answer[: len(prepared)], self._pool, self.preprocessing.layout, self.spec)
+        names = [encoder._output for encoder in encoders]
+        answers = self._session.run(
+            list(dict.fromkeys(names)), {self._input.name: values}, self._only_what_is_asked
+        )
+        found = dict(zip(dict.fromkeys(names), answers, strict=True))
+        layout = self.preprocessing.layout
+        return [
+            _pooled(found[encoder._output][: len(prepared)], encoder._pool, layout, encoder.spec)
+            for encoder in encoders
+        ]
 
     def _batch_array(self) -> Floats:
         """This thread's array for the network's input: a new one each time costs dearly."""
@@ -151,7 +187,7 @@ class OnnxEncoder(Encoder):
             preprocessing=str(self.preprocessing),
             parameters=file.parameters,
             size_bytes=file.size_bytes,
-            accuracy=_percent(accuracy),
+            accuracy=percent(accuracy),
             details=_details(path, side, self._output, outputs),
         )
 
@@ -287,14 +323,6 @@ def _warn_of(assumed: tuple[str, ...], spec: Spec) -> None:
         LikelensWarning,
         stacklevel=2,
     )
-
-
-def _percent(text: str) -> float | None:
-    """A published accuracy; ~ before it marks one that others measured."""
-    try:
-        return float(text.lstrip("~"))
-    except ValueError:
-        return None
 
 
 def _details(path: Path, side: Side, output: str, outputs: list[Any]) -> dict[str, Any]:

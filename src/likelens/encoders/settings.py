@@ -68,10 +68,18 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
             return Side(str(place), _toml_keys(place, known), row)
     config = model.with_name("preprocessor_config.json")
     if config.is_file():
-        return Side(str(config), _hugging_face_keys(config), row)
+        return Side(str(config), _hugging_face_file(config), row)
     if row.get("preprocessing"):
         return Side(str(model.with_name("models.csv")), split_keys(row["preprocessing"]), row)
     return Side(about=row)
+
+
+def percent(text: str) -> float | None:
+    """A published accuracy; ~ before it marks one that others measured."""
+    try:
+        return float(text.lstrip("~"))
+    except ValueError:
+        return None
 
 
 def settle(
@@ -187,7 +195,7 @@ def _toml_keys(place: Path, known: tuple[str, ...]) -> dict[str, str]:
 
 
 def _as_text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _table_row(place: Path, name: str) -> dict[str, str]:
@@ -202,22 +210,32 @@ def _table_row(place: Path, name: str) -> dict[str, str]:
     return {key: text or "" for key, text in rows[0].items() if key} if rows else {}
 
 
-def _hugging_face_keys(place: Path) -> dict[str, str]:
-    """The keys that say what an image processor of transformers does."""
+def _hugging_face_file(place: Path) -> dict[str, str]:
     try:
-        config = json.loads(place.read_text("utf-8"))
-        keys = _hugging_face_geometry(config)
-        if "resample" in config:
-            keys["interpolation"] = _filter_name(config["resample"])
-        rescales = config.get("do_rescale", True)
-        keys["scale"] = str(config.get("rescale_factor", 1 / 255)) if rescales else "1"
-        if not config.get("do_normalize", True):
-            keys.update(mean="0", std="1")
-        for key, name in (("mean", "image_mean"), ("std", "image_std")):
-            if name in config and config.get("do_normalize", True):
-                keys[key] = _as_text(config[name])
+        return hugging_face_keys(json.loads(place.read_text("utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(place, error) from error
+
+
+def hugging_face_keys(config: dict[str, Any]) -> dict[str, str]:
+    """The keys that say what an image processor of transformers does.
+
+    Args:
+        config: what its ``preprocessor_config.json`` holds.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such configuration, or cannot be said in keys.
+    """
+    keys = _hugging_face_geometry(config)
+    if "resample" in config:
+        keys["interpolation"] = _filter_name(config["resample"])
+    rescales = config.get("do_rescale", True)
+    keys["scale"] = str(config.get("rescale_factor", 1 / 255)) if rescales else "1"
+    if not config.get("do_normalize", True):
+        keys.update(mean="0", std="1")
+    for key, name in (("mean", "image_mean"), ("std", "image_std")):
+        if name in config and config.get("do_normalize", True):
+            keys[key] = _as_text(config[name])
     return keys
 
 

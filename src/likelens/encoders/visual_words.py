@@ -1,17 +1,16 @@
-"""Bags of visual words over SIFT and ORB (Sivic & Zisserman 2003).
+"""Visual words over SIFT, ORB and FAST keypoints, counted (bag of words) or as VLAD.
 
-Keypoints of a sample of pictures are clustered into a vocabulary; a picture is then the
-histogram of the words nearest to its keypoints. The histogram's square root is taken and
-it has length one, so the dot product of two is the Bhattacharyya coefficient of their word
-distributions, and a pattern that repeats does not drown the rest (Jégou et al. 2009). There
-is no idf.
+Keypoints of a sample of pictures are clustered into a vocabulary (Sivic & Zisserman 2003,
+doi:10.1109/ICCV.2003.1238663). A picture is then what its keypoints say about their nearest
+words: how many there are of each, or how they differ from them. The equations are in
+``aggregation.py``.
 """
 
 from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import ClassVar
@@ -24,42 +23,59 @@ from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
 from ..values.errors import BadImage, BadShape, BadSpec
 from ..values.spec import Spec, fingerprint
+from .aggregation import inverse_document_frequency, root_of_shares, tf_idf, vlad
 from .base import FittedEncoder, cores
-from .classical import CV_VERSION, bounded
+from .classical import bounded, release
 
 VERSION = 1
 """Raised when the same vocabulary gives other vectors than before."""
 
 _PER_WORD = 100  # descriptors that a word is learnt from
 _ROUNDS = 20  # of k-means
+_KEYPOINTS = 500  # at most, the strongest: those of ORB and FAST
+_MARGIN = 32  # pixels; ORB drops keypoints within 31 of the border
 _SMALLEST = 8  # pixels; OpenCV's pyramids fail on thinner pictures, which have no keypoints
 
 
 class WordsEncoder(FittedEncoder):
-    """A histogram of visual words; a picture without keypoints gets a vector of zeros.
+    """Visual words of a picture; one without keypoints gets a vector of zeros.
 
-    Options: ``words`` in the vocabulary (512), learnt from ``sample`` pictures (1000) with
-    the random ``seed`` (0), on pictures of at most ``size`` pixels a side (256).
+    Options: ``aggregate`` is ``words``, one dimension a word, or ``vlad``, one for every word
+    and dimension of a descriptor. ``weight`` of counted words is ``sqrt`` or ``tfidf``. There
+    are ``words`` in the vocabulary (512, or 64 for VLAD), learnt from ``sample`` pictures
+    (1000) with the random ``seed`` (0), on pictures of at most ``size`` pixels a side (256).
     """
 
     batch_size = 16
     binary: ClassVar[bool]
     """Whether words are binary, as the descriptors they stand for."""
+    libraries: Mapping[str, str] = {"opencv": cv2.__version__}
+    """Versions of what finds keypoints; the fingerprint holds their releases."""
 
     def __init__(self, spec: Spec) -> None:
-        spec.check_options(("words", "sample", "seed", "size"))
+        spec.check_options(("words", "sample", "seed", "size", "aggregate", "weight"))
         self.spec = spec
-        self._count = spec.option("words", int, 512, low=2, high=65_536)
+        self._vlad = spec.option("aggregate", str, "words", choices=("words", "vlad")) == "vlad"
+        self._tfidf = spec.option("weight", str, "sqrt", choices=("sqrt", "tfidf")) == "tfidf"
+        if self._vlad and "weight" in spec.options:
+            raise BadSpec(
+                "weight is for words that are counted, and VLAD counts none",
+                where=str(spec),
+                mend="leave out weight, or aggregate=vlad",
+            )
+        default, most = (64, 1024) if self._vlad else (512, 65_536)
+        self._count = spec.option("words", int, default, low=2, high=most)
         self._sample = spec.option("sample", int, 1000, low=1)
         self._seed = spec.option("seed", int, 0, low=0)
         self._longest = spec.option("size", int, 256, low=32, high=4096)
         self._words: Floats | None = None
+        self._idf: Floats | None = None
         self.card = EncoderCard(
             name=str(spec),
             fingerprint="",
-            dim=self._count,
+            dim=self._count * (self._width if self._vlad else 1),
             preprocessing=f"grey, longer side at most {self._longest} pixels",
-            details={"opencv": cv2.__version__},
+            details=dict(self.libraries),
         )
 
     @abstractmethod
@@ -84,7 +100,7 @@ class WordsEncoder(FittedEncoder):
         return self.describe(grey)
 
     def forward(self, prepared: Sequence[Array]) -> Array:
-        """The histograms of some pictures' descriptors.
+        """The vectors of some pictures' descriptors.
 
         Raises:
             BadSpec: there is no vocabulary yet.
@@ -95,14 +111,17 @@ class WordsEncoder(FittedEncoder):
                 where=str(self.spec),
                 mend="call fit(pictures) first, or embed a catalogue, which does",
             )
-        return np.stack([self._histogram(descriptors, self._words) for descriptors in prepared])
+        return np.stack([self._vector(descriptors, self._words) for descriptors in prepared])
 
-    def _histogram(self, descriptors: Floats, words: Floats) -> Floats:
+    def _vector(self, descriptors: Floats, words: Floats) -> Floats:
         if not len(descriptors):
-            return np.zeros(len(words), np.float32)
-        counts = np.bincount(nearest(descriptors, words), minlength=len(words))
-        roots: Floats = np.sqrt(counts / counts.sum()).astype(np.float32)
-        return roots
+            return np.zeros(self.dim, np.float32)
+        members = nearest(descriptors, words)
+        if self._vlad:
+            return vlad(descriptors, members, words)
+        if self._idf is None:
+            return root_of_shares(members, len(words))
+        return tf_idf(members, self._idf)
 
     def fit(self, images: Iterable[Picture]) -> None:
         """Learn the vocabulary from a sample of pictures; those that cannot be read teach nothing.
@@ -125,52 +144,83 @@ class WordsEncoder(FittedEncoder):
                 mend=f"ask for fewer, such as ?words={max(2, len(descriptors) // 4)}, "
                 "or give more pictures",
             )
-        self._take(learn_words(descriptors, self._count, self._seed, binary=self.binary))
+        words = learn_words(descriptors, self._count, self._seed, binary=self.binary)
+        self._take(words, self._learn_idf(pictures, words) if self._tfidf else None)
 
     def _some(self, picture: Picture, position: int, share: int) -> Floats:
         """At most ``share`` descriptors of a picture, drawn by the seed and its position."""
-        try:
-            descriptors = self.prepare(open_image(picture))
-        except BadImage:
-            return np.zeros((0, 1), np.float32)
+        descriptors = self._all(picture)
         if len(descriptors) <= share:
             return descriptors
         chance = np.random.default_rng([self._seed, position])
         return descriptors[chance.choice(len(descriptors), share, replace=False)]
 
+    def _all(self, picture: Picture) -> Floats:
+        """The descriptors of a picture of the sample; none if it cannot be read."""
+        try:
+            return self.prepare(open_image(picture))
+        except BadImage:
+            return np.zeros((0, 1), np.float32)
+
+    def _learn_idf(self, pictures: Sequence[Picture], words: Floats) -> Floats:
+        """The words' idf in the pictures that have keypoints, all of which count."""
+        with_word, total = np.zeros(len(words), np.int64), 0
+        with ThreadPoolExecutor(cores()) as pool:
+            for descriptors in pool.map(self._all, pictures):
+                if len(descriptors):
+                    with_word[np.unique(nearest(descriptors, words))] += 1
+                    total += 1
+        return inverse_document_frequency(with_word, total)
+
     def state(self) -> dict[str, Array]:
-        """The vocabulary: ``words``, (words, d) float32."""
-        return {} if self._words is None else {"words": self._words}
+        """The vocabulary: ``words``, (words, d) float32, and ``idf``, (words,), where it weighs."""
+        learnt = {"words": self._words, "idf": self._idf}
+        return {name: array for name, array in learnt.items() if array is not None}
 
     def load_state(self, state: dict[str, Array]) -> None:
         """Take over a vocabulary.
 
         Raises:
-            BadShape: it is of another size.
+            BadShape: it is of another size, or has no idf where one is needed.
         """
         words = np.ascontiguousarray(state.get("words", np.zeros((0, 0))), np.float32)
         if words.shape != (self._count, self._width):
-            raise BadShape(
-                f"a vocabulary of shape {words.shape} is not one of {self._count:,} words",
-                where=str(self.spec),
-                mend="fit the encoder again",
-            )
-        self._take(words)
+            raise self._misfit(f"a vocabulary of shape {words.shape}")
+        if not self._tfidf:
+            self._take(words, None)
+            return
+        idf = np.ascontiguousarray(state.get("idf", np.zeros(0)), np.float32)
+        if idf.shape != (self._count,):
+            raise self._misfit(f"an idf of shape {idf.shape}")
+        self._take(words, idf)
+
+    def _misfit(self, what: str) -> BadShape:
+        return BadShape(
+            f"{what} is not one of {self._count:,} words",
+            where=str(self.spec),
+            mend="fit the encoder again",
+        )
 
     @property
     @abstractmethod
     def _width(self) -> int: ...
 
-    def _take(self, words: Floats) -> None:
-        self._words = words
+    def _take(self, words: Floats, idf: Floats | None) -> None:
+        self._words, self._idf = words, idf
+        parts: dict[str, object] = {name: release(made) for name, made in self.libraries.items()}
+        if self._vlad:  # words with sqrt add nothing: their fingerprints are older than the rest
+            parts["aggregate"] = "vlad"
+        if idf is not None:
+            parts["idf"] = _digest(idf)
         made = fingerprint(
             encoder=self.spec.identifier,
-            words=hashlib.blake2b(words.tobytes(), digest_size=16).hexdigest(),
+            words=_digest(words),
             size=self._longest,
-            opencv=CV_VERSION,
             version=VERSION,
+            **parts,
         )
-        self.card = replace(self.card, fingerprint=made, parameters=words.size)
+        learnt = words.size + (0 if idf is None else idf.size)
+        self.card = replace(self.card, fingerprint=made, parameters=learnt)
 
 
 class SiftWords(WordsEncoder):
@@ -204,10 +254,41 @@ class OrbWords(WordsEncoder):
 
     def describe(self, grey: Array) -> Floats:
         """The (keypoints, 256) descriptors, of +1 and -1."""
-        found: Array | None = cv2.ORB.create(nfeatures=500).detectAndCompute(grey, None)[1]
-        if found is None:
-            return np.zeros((0, 256), np.float32)
-        return np.unpackbits(found, axis=1).astype(np.float32) * 2 - 1
+        return _signs(cv2.ORB.create(nfeatures=_KEYPOINTS).detectAndCompute(grey, None)[1])
+
+
+class FastWords(WordsEncoder):
+    """FAST corners (Rosten & Drummond 2006) of one scale, described as ORB does, upright.
+
+    Quicker than ORB, which looks for corners at eight scales and turns each descriptor to the
+    corner's direction: pictures here are upright, but a turned or resized one is not known
+    again. The 500 strongest corners count, also those near the border, where the picture is
+    mirrored outwards. Bits are compared as ORB's are.
+    """
+
+    binary = True
+    _width = 256
+
+    def describe(self, grey: Array) -> Floats:
+        """The (keypoints, 256) descriptors, of +1 and -1."""
+        corners = cv2.FastFeatureDetector.create().detect(grey)
+        strongest = sorted(corners, key=lambda corner: -corner.response)[:_KEYPOINTS]
+        for corner in strongest:
+            corner.angle, corner.pt = 0.0, (corner.pt[0] + _MARGIN, corner.pt[1] + _MARGIN)
+        sides = (_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        wide = cv2.copyMakeBorder(grey, *sides, borderType=cv2.BORDER_REFLECT_101)
+        return _signs(cv2.ORB.create(nlevels=1).compute(wide, strongest)[1])
+
+
+def _signs(found: Array | None) -> Floats:
+    """Descriptors of 32 bytes as 256 of +1 and -1."""
+    if found is None:
+        return np.zeros((0, 256), np.float32)
+    return np.unpackbits(found, axis=1).astype(np.float32) * 2 - 1
+
+
+def _digest(array: Array) -> str:
+    return hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest()
 
 
 def nearest(descriptors: Floats, words: Floats, chunk: int = 8192) -> Array:

@@ -16,10 +16,10 @@ NOTHING = "–"
 SPACE = "\u00a0"
 MINUS = "\u2212"
 
-FILE_SOURCES = ("onnx", "vectors")
+FILE_SOURCES = ("checkpoint", "onnx", "vectors")
 """Sources whose identifier is the path of a file."""
 
-_FOLDERS = re.compile(r"\b(onnx|vectors):[^?&@]*[/\\]")
+_FOLDERS = re.compile(r"\b(checkpoint|onnx|vectors):[^?&@]*[/\\]")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -139,6 +139,15 @@ def _forms(name: str) -> tuple[str, ...]:
         spec = Spec.parse(name)
     except BadSpec:
         return (name,)
+    if spec.source == "fused":
+        forms = [(weight, _forms(str(part))) for weight, part in spec.parts]
+        return tuple(
+            " + ".join(
+                f"{weight:g}*{form[place]}" if weight != 1 else form[place]
+                for weight, form in forms
+            )
+            for place in range(min(len(form) for _, form in forms))
+        )
     if spec.source in FILE_SOURCES:
         file = re.split(r"[/\\]", spec.identifier)[-1]
         stem = file.rsplit(".", 1)[0] or file

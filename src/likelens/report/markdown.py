@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .._leaderboard import CONTROLS, Leaderboard
 from . import formats
@@ -42,8 +42,8 @@ def markdown_leaderboard(board: Leaderboard) -> str:
         f"{formats.plural(len(pairs), 'pair')}. They cover {board.pairs.covers}."
     )
     parts = [
-        f"**{_cell(head.title)}.** {' '.join(_cell(text) for text in head.sentences)}",
-        *("## Leaderboard", _leaderboard(lines), covers),
+        f"**{plain_cell(head.title)}.** {' '.join(plain_cell(text) for text in head.sentences)}",
+        *("## Leaderboard", _leaderboard(lines, board.missing), covers),
         *("## Controls", "CorrEmbed when chance takes the place of one side.", *_controls(lines)),
         *("## What each encoder sees", alone, _sees(board, lines)),
         *(("## Tests", tests, _pairs(pairs)) if pairs else ()),
@@ -51,7 +51,7 @@ def markdown_leaderboard(board: Leaderboard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _leaderboard(lines: Sequence[Line]) -> str:
+def _leaderboard(lines: Sequence[Line], missing: Mapping[str, str]) -> str:
     weighted = any(line.weighted is not None for line in lines)
     depth = lines[0].entry.neighbours.shape[1]
     heads = [
@@ -85,6 +85,8 @@ def _leaderboard(lines: Sequence[Line]) -> str:
                 formats.speed(entry.images_per_second),
             ]
         )
+    blank = [""] * (len(heads) - 3)
+    rows += [["–", name, f"missing: {why}", *blank] for name, why in missing.items()]
     return _table(heads, rows)
 
 
@@ -138,11 +140,15 @@ def _estimate(estimate: Estimate) -> str:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; figures to the right, the first columns of text to the left."""
-    text = [_row([_cell(head) for head in heads]), _row([_aligned(head) for head in heads])]
-    return "\n".join([*text, *(_row([_cell(cell) for cell in row]) for row in rows)])
+    text = [
+        table_row([plain_cell(head) for head in heads]),
+        table_row([_aligned(head) for head in heads]),
+    ]
+    return "\n".join([*text, *(table_row([plain_cell(cell) for cell in row]) for row in rows)])
 
 
-def _row(cells: Iterable[str]) -> str:
+def table_row(cells: Iterable[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -150,7 +156,7 @@ def _aligned(head: str) -> str:
     return ":---" if head in ("encoder", "less", "significant") else "---:"
 
 
-def _cell(text: str) -> str:
+def plain_cell(text: str) -> str:
     """Text that Markdown takes as it stands: in a cell, and without HTML."""
     for character, instead in (
         ("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("_", "\\_"), ("`", "\\`"), ("\n", " "),

@@ -21,18 +21,23 @@ from .words import headline
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from .._stress import Stress
+
 FAILURES_OF = 12
 """So many encoders, the best ones, are shown with the queries they get most wrong."""
 
 
-def write_report(board: _leaderboard.Leaderboard, folder: Path) -> Path:
-    """Write leaderboard.csv, .parquet and .json, and report.html.
+def write_report(
+    board: _leaderboard.Leaderboard, folder: Path, stress: Stress | None = None
+) -> Path:
+    """Write leaderboard.csv, .parquet and .json, and report.html; with stress, its csv and json.
 
     Each file is written aside and moved into place, so a killed run leaves none half written.
 
     Args:
         board: what a comparison found.
         folder: where; it is made if missing, and files of that name are replaced.
+        stress: the robustness curves of its encoders, if they were measured.
 
     Returns:
         The path of report.html, a page that stands alone.
@@ -46,15 +51,26 @@ def write_report(board: _leaderboard.Leaderboard, folder: Path) -> Path:
     make_folder(folder)
     table = board.table
     text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    page = render_report(board)
+    page = render_report(board, stress)
     report = folder / "report.html"
     write_aside(folder / "leaderboard.csv", lambda path: pyarrow.csv.write_csv(table, path))
     write_aside(
         folder / "leaderboard.parquet", lambda path: pyarrow.parquet.write_table(table, path)
     )
     write_aside(folder / "leaderboard.json", _writer(text))
+    if stress is not None:
+        _write_stress(stress, folder)
     write_aside(report, _writer(page))
     return report
+
+
+def _write_stress(stress: Stress, folder: Path) -> None:
+    import pyarrow.csv
+
+    table = stress.table
+    text = json.dumps(stress.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+    write_aside(folder / "stress.csv", lambda path: pyarrow.csv.write_csv(table, path))
+    write_aside(folder / "stress.json", _writer(text))
 
 
 def _writer(text: str) -> Callable[[Path], object]:
@@ -82,7 +98,7 @@ class Book:
         return self.uris.get(self.catalogue.paths[position])
 
 
-def render_report(board: _leaderboard.Leaderboard) -> str:
+def render_report(board: _leaderboard.Leaderboard, stress: Stress | None = None) -> str:
     """The page as text."""
     lines = read_lines(board)
     pairs = read_pairs(board, lines)
@@ -119,10 +135,27 @@ def render_report(board: _leaderboard.Leaderboard) -> str:
         pairs=pairs,
         cross=cross(pairs),
         book=book,
-        command=tables.command(board),
+        command=(*tables.command(board), *_stress_options(stress)),
+        stress=stress,
+        **_curves(stress),
         run_facts=tables.run_facts(board.run),
         version=version("likelens"),
     )  # fmt: skip
+
+
+def _curves(stress: Stress | None) -> dict[str, Any]:
+    """What the section of robustness curves is made of."""
+    if stress is None:
+        return {}
+    from .._degrade import UNITS
+    from .stress import stress_charts
+
+    return {"curves": stress_charts(stress), "units": UNITS}
+
+
+def _stress_options(stress: Stress | None) -> tuple[str, ...]:
+    """The options of the command line that measure the curves again."""
+    return () if stress is None else ("--stress", f"--stress-queries {stress.asked}")
 
 
 def score_name(lines: Sequence[Line]) -> str:

@@ -8,12 +8,14 @@ LikelensError
 ├── BadQuery             a filter, region or search cannot be understood   (ValueError)
 ├── FingerprintMismatch  vectors of two encoders would be mixed            (ValueError)
 ├── MissingExtra         an optional library is not installed              (ImportError)
+├── NoWeights            an encoder's weights cannot be had                (RuntimeError)
 └── StoreBroken          a store is damaged, or is none                    (RuntimeError)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class LikelensError(Exception):
@@ -67,6 +69,10 @@ class MissingExtra(LikelensError, ImportError):
     """An optional library is not installed."""
 
 
+class NoWeights(LikelensError, RuntimeError):
+    """An encoder's weights cannot be had: no network, no space, a damaged file."""
+
+
 class StoreBroken(LikelensError, RuntimeError):
     """A store is damaged, or is none."""
 
@@ -80,3 +86,12 @@ def first_few(things: Iterable[object], limit: int = 3) -> str:
     names = [str(thing) for thing in things]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The three known names most like a misspelt one, for a message: ``did you mean a, b or c?``.
+
+    Empty if none is at all like it.
+    """
+    found = get_close_matches(name, names, 3, 0.5)
+    return f"did you mean {' or '.join(found)}?" if found else ""

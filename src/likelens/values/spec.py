@@ -1,15 +1,24 @@
-"""The one string that names an encoder: ``source:identifier[@layer][?option=value&...]``."""
+"""The one string that names an encoder: ``source:identifier[@layer][?option=value&...]``.
+
+Or several of them, weighted and joined by ``" + "``: ``onnx:m.onnx + 0.5*opencv:colour``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .errors import BadSpec
 
 T = TypeVar("T", int, float, str)
+
+FUSED = "fused"
+"""The source of several encoders in one; their names, joined, are its identifier."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class Spec:
         Spec(source='onnx', identifier='model.onnx', layer='features', options={'size': '224'})
         >>> str(Spec.parse("opencv:sift?words=512&seed=1"))
         'opencv:sift?seed=1&words=512'
+        >>> Spec.parse("onnx:m.onnx@features + 0.50*opencv:colour?bins=4").parts[1]
+        (0.5, Spec(source='opencv', identifier='colour', layer=None, options={'bins': '4'}))
     """
 
     source: str
@@ -41,9 +52,74 @@ class Spec:
         The value of the last option may itself be a spec with options
         (``control:shuffled?of=opencv:sift?words=64``).
 
+        Text with ``" + "`` in it names several encoders, each with a weight before it
+        if that is not 1: ``onnx:m.onnx + 0.5*opencv:colour``. Layers and options are
+        those of the part that they stand behind.
+
         Raises:
-            BadSpec: the text is not of that form.
+            BadSpec: the text is not of that form, or a weight is not above 0.
         """
+        texts = [part.strip() for part in re.split(r"(?<=\s)\+(?=\s)", f" {text} ")]
+        if len(texts) > 1 or _weight_of(text)[0] is not None:
+            return cls.fuse([cls._parse_part(part, text) for part in texts])
+        return cls._parse_one(text)
+
+    @classmethod
+    def fuse(cls, parts: Sequence[tuple[float, Spec]]) -> Spec:
+        """The spec of several encoders in one, from their weights and specs.
+
+        Raises:
+            BadSpec: fewer than two parts, a weight that is not above 0, or a part that
+                is made of parts itself.
+
+        Example:
+            >>> str(Spec.fuse([(1.0, Spec("opencv", "hog")), (0.25, Spec("opencv", "colour"))]))
+            'opencv:hog + 0.25*opencv:colour'
+        """
+        text = " + ".join(_weighted(weight, part) for weight, part in parts)
+        if len(parts) < 2:
+            raise BadSpec(
+                "one encoder alone is not fused, and has no weight",
+                where=text,
+                mend="leave the weight out, or add a part: onnx:m.onnx + 0.5*opencv:colour",
+            )
+        if any(part.source == FUSED for _, part in parts):
+            raise BadSpec(
+                "a fused encoder cannot be a part of another",
+                where=text,
+                mend="write all its parts side by side, their weights multiplied",
+            )
+        if not all(0 < weight < math.inf for weight, _ in parts):
+            raise _bad_weight(text)
+        return cls(FUSED, text)
+
+    @property
+    def parts(self) -> tuple[tuple[float, Spec], ...]:
+        """Weight and spec of each part of a fused spec; of any other, itself with weight 1."""
+        if self.source != FUSED:
+            return ((1.0, self),)
+        texts = self.identifier.split(" + ")
+        return tuple(self._parse_part(text, self.identifier) for text in texts)
+
+    @classmethod
+    def _parse_part(cls, text: str, whole: str) -> tuple[float, Spec]:
+        """Weight and spec of one part."""
+        number, rest = _weight_of(text)
+        if not rest or rest.startswith("("):
+            raise BadSpec(
+                "brackets join no encoders" if rest else "a part of a fused encoder is empty",
+                where=whole,
+                mend="write source:identifier on both sides of +: onnx:m.onnx + 0.5*opencv:colour",
+            )
+        try:
+            weight = 1.0 if number is None else float(number)
+        except ValueError:
+            raise _bad_weight(whole) from None
+        return weight, cls._parse_one(rest)
+
+    @classmethod
+    def _parse_one(cls, text: str) -> Spec:
+        """Read a spec of a single encoder."""
         form = "write source:identifier[@layer][?option=value], such as onnx:model.onnx@features"
         head, question, tail = text.strip().partition("?")
         source, colon, rest = head.partition(":")
@@ -52,6 +128,12 @@ class Spec:
             identifier, at, layer = rest, "", ""
         if not colon or not source or not identifier or (at and not layer):
             raise BadSpec(f"{text!r} is not the name of an encoder", where=text, mend=form)
+        if source == FUSED:
+            raise BadSpec(
+                "a fused encoder is written as its parts",
+                where=text,
+                mend="leave out fused: and write onnx:m.onnx + 0.5*opencv:colour",
+            )
         options: dict[str, str] = {}
         while question and tail:
             name, equals, value = tail.partition("=")
@@ -66,6 +148,8 @@ class Spec:
         return cls(source, identifier, layer or None, dict(sorted(options.items())))
 
     def __str__(self) -> str:
+        if self.source == FUSED:
+            return self.identifier
         layer = f"@{self.layer}" if self.layer else ""
         plain = {k: v for k, v in self.options.items() if "?" not in v}
         nested = {k: v for k, v in self.options.items() if "?" in v}
@@ -76,7 +160,17 @@ class Spec:
         return hash(str(self))
 
     def with_layer(self, layer: str | None) -> Spec:
-        """The same encoder, another layer."""
+        """The same encoder, another layer.
+
+        Raises:
+            BadSpec: a fused encoder has none: layers are those of its parts.
+        """
+        if self.source == FUSED and layer is not None:
+            raise BadSpec(
+                f"a fused encoder has no layer {layer!r}",
+                where=str(self),
+                mend="layers belong to the parts: onnx:m.onnx@features + 0.5*opencv:colour",
+            )
         return Spec(self.source, self.identifier, layer, self.options)
 
     def option(
@@ -120,11 +214,36 @@ class Spec:
         """
         unknown = [name for name in self.options if name not in known]
         if unknown:
+            fused = self.source == FUSED
+            name = "a fused encoder" if fused else f"{self.source}:{self.identifier}"
             raise BadSpec(
-                f"{self.source}:{self.identifier} has no option {unknown[0]!r}",
+                f"{name} has no option {unknown[0]!r}",
                 where=str(self),
-                mend=f"its options are: {', '.join(known) or 'none'}",
+                mend="options belong to the parts, each behind its own"
+                if fused
+                else f"its options are: {', '.join(known) or 'none'}",
             )
+
+
+def _weight_of(text: str) -> tuple[str | None, str]:
+    """The text of a part's weight, or None, and the rest; a name may have a * of its own."""
+    number, star, rest = text.partition("*")
+    if not star or ":" in number:
+        return None, text.strip()
+    return number.strip(), rest.strip()
+
+
+def _weighted(weight: float, part: Spec) -> str:
+    """A part as it is written: its weight, if that is not 1, and its spec."""
+    return str(part) if weight == 1 else f"{repr(float(weight)).removesuffix('.0')}*{part}"
+
+
+def _bad_weight(where: str) -> BadSpec:
+    return BadSpec(
+        "the weight of a part must be a number above 0",
+        where=where,
+        mend="write it before the part: onnx:m.onnx + 0.5*opencv:colour",
+    )
 
 
 def _bounds(kind: type, low: float | None, high: float | None, choices: tuple[str, ...]) -> str:

@@ -1,0 +1,202 @@
+"""Vision models of transformers: ``hf:FOLDER-or-OWNER/NAME[@layer][?option=value]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..values.errors import NoWeights, first_few
+from ..values.spec import Spec
+from .preprocessing import Preprocessing
+from .settings import hugging_face_keys
+from .torch_layers import OUTPUT, Layer, last_layer
+from .torch_load import getting_weights, need_library
+from .torch_net import OPTIONS as COMMON
+from .torch_net import Net, TorchEncoder, seeded, without_weights
+
+OPTIONS = (*COMMON, "revision")
+
+_UNASKED = ("embeddings", "vision_projection", "text_projection", "itm_head")
+"""Parts of BLIP-2 that no picture's vector needs, and that a captioning model's files lack."""
+
+
+def open_hugging_face(spec: Spec) -> TorchEncoder:
+    """Vision models of transformers, from a folder or the hub: hf:facebook/dinov2-base.
+
+    A classifier's penultimate layer is what enters its classifier; of two towers (CLIP,
+    SigLIP) it is the picture's embedding; of BLIP-2 the mean of the Q-Former's answers
+    (``@vision_model`` is its vision tower); of any other model what its pooler makes, or, where the
+    checkpoint has none, the class token. ``pool=cls`` and ``pool=avg`` take the class token,
+    or the mean of the patches, of the last hidden state. No code from a repository is run.
+
+    Raises:
+        BadSpec: no such model or layer.
+        NoWeights: the weights cannot be had, or do not fill the network.
+    """
+    spec.check_options(OPTIONS)
+    transformers = need_library("transformers", spec)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    place = Path(spec.identifier).expanduser()
+    name = str(place) if place.is_dir() else spec.identifier
+    fixed = {"trust_remote_code": False, **_revision(spec)}
+    with getting_weights(spec, "HF_HOME"):
+        config = transformers.AutoConfig.from_pretrained(name, **fixed)
+        processor = transformers.AutoImageProcessor.from_pretrained(name, **fixed)
+    kind = _kind(config)
+    maker = getattr(transformers, _MAKERS[kind])
+    if without_weights(spec):
+        module, missing = seeded(spec, lambda: _drawn(maker, config)), []
+    else:
+        with getting_weights(spec, "HF_HOME"):
+            module, info = maker.from_pretrained(name, output_loading_info=True, **fixed)
+        missing = sorted(info["missing_keys"])
+    _without_untrained(module, kind, missing, spec)
+    module.eval()
+    read = partial(_read, module, name, fixed, spec) if kind == "towers" else None
+    return TorchEncoder(spec, _net(module, kind, processor, spec, read))
+
+
+def _drawn(maker: Any, config: Any) -> Any:
+    return maker.from_config(config) if hasattr(maker, "from_config") else maker(config)
+
+
+_MAKERS = {
+    "classifier": "AutoModelForImageClassification",
+    "towers": "AutoModel",
+    "blip2": "Blip2ForImageTextRetrieval",
+    "vision": "AutoModel",
+}
+"""Which class of transformers loads a kind of model."""
+
+
+def _kind(config: Any) -> str:
+    made_by = (getattr(config, "architectures", None) or [""])[0]
+    if config.model_type == "blip-2":
+        return "blip2"
+    if hasattr(config, "vision_config") and hasattr(config, "text_config"):
+        return "towers"
+    return "classifier" if made_by.endswith("ForImageClassification") else "vision"
+
+
+def _net(module: Any, kind: str, processor: Any, spec: Spec, text: Any) -> Net:
+    prefix = _prefix(module, kind, spec)
+    tokens = kind != "blip2" and "pool" in spec.options and not spec.layer
+    run = {
+        "classifier": lambda batch: module(pixel_values=batch).logits,
+        "towers": lambda batch: _tensor(module.get_image_features(pixel_values=batch)),
+        "blip2": lambda batch: _blip2(module, batch),
+        "vision": lambda batch: _pooled(module(pixel_values=batch)),
+        "tokens": lambda batch: _tower(module)(pixel_values=batch).last_hidden_state,
+    }["tokens" if tokens else kind]
+    named = {"penultimate": OUTPUT}
+    if kind == "classifier" and not tokens:
+        named = {"penultimate": Layer((last_layer(module),), enters=True), "output": OUTPUT}
+    return Net(
+        module=module,
+        transform=lambda picture: processor(images=picture, return_tensors="np")["pixel_values"][0],
+        stated=_in_our_words(processor.to_dict()),
+        named=named,
+        run=run,
+        prefix_tokens=prefix,
+        weights=f"random, seed {spec.option('seed', int, 0)}"
+        if without_weights(spec)
+        else spec.identifier,
+        about={"architecture": type(module).__name__, "processor": type(processor).__name__},
+        libraries=("transformers",),
+        text=None if tokens else text,
+    )
+
+
+def _tensor(answer: Any) -> Any:
+    return getattr(answer, "pooler_output", answer)
+
+
+def _tower(module: Any) -> Any:
+    """The part of a classifier, or of two towers, that looks at the picture."""
+    return getattr(module, "vision_model", module.base_model)
+
+
+def _pooled(answer: Any) -> Any:
+    """What stands for the picture: the pooler's value, else the first token or the map."""
+    trained = getattr(answer, "pooler_output", None)
+    if trained is None:
+        hidden = answer.last_hidden_state
+        return hidden[:, 0] if hidden.ndim == 3 else hidden
+    return trained.flatten(1)
+
+
+def _blip2(module: Any, batch: Any) -> Any:
+    """(n, queries, c): what the Q-Former says of the vision tower's tokens."""
+    seen = module.vision_model(pixel_values=batch).last_hidden_state
+    queries = module.query_tokens.expand(len(batch), -1, -1)
+    return module.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
+
+
+def _prefix(module: Any, kind: str, spec: Spec) -> int:
+    """Tokens before those of the patches."""
+    if kind == "blip2" and not (spec.layer or "").startswith("vision_model"):
+        return 0
+    tokens = any(
+        name.endswith(("cls_token", "class_embedding")) for name, _ in module.named_parameters()
+    )
+    config = getattr(module.config, "vision_config", module.config)
+    extra = int(getattr(config, "num_register_tokens", 0) or 0)
+    distilled = any("distillation_token" in name for name, _ in module.named_parameters())
+    return int(tokens) + extra + int(distilled)
+
+
+def _in_our_words(config: Mapping[str, Any]) -> Preprocessing | None:
+    try:
+        keys = hugging_face_keys(dict(config))
+        return Preprocessing.from_keys(keys, where="the image processor")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # then the processor itself is used
+
+
+def _read(
+    module: Any, name: str, fixed: Mapping[str, Any], spec: Spec, texts: Sequence[str]
+) -> Any:
+    transformers = need_library("transformers", spec)
+    with getting_weights(spec, "HF_HOME"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **fixed)
+    # SigLIP was trained with texts filled up to the full length, and looks at the filling, too.
+    fills = module.config.model_type.startswith("siglip")
+    longest = getattr(module.config.text_config, "max_position_embeddings", None)
+    words = tokenizer(
+        list(texts),
+        return_tensors="pt",
+        padding="max_length" if fills else True,
+        truncation=True,
+        max_length=longest,
+    )
+    names = ("input_ids",) if fills else ("input_ids", "attention_mask")
+    place = next(module.parameters()).device
+    asked = {name: words[name].to(place) for name in names if name in words}
+    return _tensor(module.get_text_features(**asked))
+
+
+def _revision(spec: Spec) -> dict[str, str]:
+    return {"revision": spec.options["revision"]} if "revision" in spec.options else {}
+
+
+def _without_untrained(module: Any, kind: str, missing: Sequence[str], spec: Spec) -> None:
+    """Refuse a network part of which would be random, or take that part away if it can be.
+
+    Raises:
+        NoWeights: what is missing is needed.
+    """
+    idle: tuple[str, ...] = _UNASKED if kind == "blip2" else ()
+    for part in idle:
+        delattr(module, part)
+    if kind == "vision" and any(name.startswith("pooler.") for name in missing):
+        idle, module.pooler = ("pooler",), None
+    lost = [name for name in missing if name.partition(".")[0] not in idle]
+    if lost:
+        raise NoWeights(
+            f"the files have no values for {len(lost)} parts of the network: {first_few(lost)}",
+            where=str(spec),
+            mend="use a complete checkpoint of this architecture",
+        )

@@ -1,0 +1,137 @@
+"""Importing torch and its neighbours, and getting weights, with errors that say the mend."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from ..values.errors import LikelensError, NoWeights
+from ..values.extras import need
+from ..values.spec import Spec
+
+_OPERATORS = (
+    "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "torchvision::qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+
+
+def need_torch(where: str) -> Any:
+    """The module ``torch``.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    return sys.modules.get("torch") or need("torch", extra="torch", where=where)
+
+
+def need_library(name: str, spec: Spec) -> Any:
+    """A library of torch networks, such as ``timm``.
+
+    torchvision comes first, for the others import it, too.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    torch = need_torch(str(spec))
+    need_vision(torch, str(spec))
+    return need(name, extra="torch", where=str(spec))
+
+
+def need_vision(torch: Any, where: str) -> Any:
+    """The module ``torchvision``, also where its compiled operators do not fit torch.
+
+    The registry's torchvision is compiled for torch with CUDA. Beside a torch for the
+    processor alone its operators, which only detection uses, cannot be loaded, and then its
+    import fails on the names of two of them. So these are declared, without a body.
+    """
+    try:
+        return need("torchvision", extra="torch", where=where)
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    for declared in _OPERATORS:
+        name, _, signature = declared.partition("(")
+        torch.library.define(name, f"({signature}")
+    return need("torchvision", extra="torch", where=where)
+
+
+@contextmanager
+def getting_weights(spec: Spec, home: str) -> Iterator[None]:
+    """Turns what a download or a damaged file makes libraries raise into one sentence.
+
+    Args:
+        spec: the encoder.
+        home: the variable that says where the library keeps its files.
+
+    Raises:
+        NoWeights: instead of any other error.
+    """
+    try:
+        with _hub_at_once() if home == "HF_HOME" else nullcontext():
+            yield
+    except LikelensError:
+        raise
+    except Exception as error:  # libraries and their download layers raise anything
+        raise NoWeights(
+            f"its weights cannot be had: {_reason(error)}",
+            where=str(spec),
+            mend=_mend(error, home),
+        ) from error
+
+
+@contextmanager
+def _hub_at_once() -> Iterator[None]:
+    """Without the hub's name being known here, or a proxy, only kept files are looked for.
+
+    Its library would ask again and again for most of a minute, for each file.
+    """
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = (
+        constants.HF_HUB_OFFLINE,
+        (constants.HF_HUB_OFFLINE or not _is_known(urlsplit(constants.ENDPOINT).hostname or "")),
+    )
+    logger = logging.getLogger("huggingface_hub")
+    level, logger.level = logger.level, logging.CRITICAL
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, logger.level = before, level
+
+
+def _is_known(host: str) -> bool:
+    """Whether the host's name leads anywhere; behind a proxy, it is the proxy that knows."""
+    if {"http", "https", "all"} & getproxies().keys():
+        return True
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:160] if lines else 'no more is said'}"
+
+
+def _mend(error: Exception, home: str) -> str:
+    if any(isinstance(one, OSError) and one.errno == errno.ENOSPC for one in _chain(error)):
+        return f"free some space, or set {home} to a folder on another disk"
+    return (
+        f"connect to the network once (files are kept where {home} says), use a file that you "
+        "have by checkpoint:FILE?arch=..., or ask for random weights: ?weights=none"
+    )

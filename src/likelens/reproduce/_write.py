@@ -1,0 +1,68 @@
+"""The folder of a reproduction: Markdown, charts, tables as data, and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..report.page import write_report
+from ..values.files import make_folder, plain, write_aside
+from ._charts import map_svg, scatter_svg
+from ._corrembed import Reproduction
+from ._markdown import markdown
+from .tables import LAYERS, everything
+
+NAME = "reproduce-corrembed"
+
+
+def write(found: Reproduction, folder: Path) -> Path:
+    """Write ``reproduce-corrembed.md`` and ``.json``, its charts, tables and the report.
+
+    Args:
+        found: what was measured.
+        folder: where; it is made if missing, and files of those names are replaced.
+
+    Returns:
+        The path of the Markdown file. It and the charts hold no photo; ``report/report.html``
+        does.
+
+    Raises:
+        BadTable: the folder cannot be written to.
+    """
+    make_folder(folder)
+    page = folder / f"{NAME}.md"
+    charts = draw(found)
+    tables = everything(found)
+    for name, svg in charts.items():
+        write_aside(folder / f"{NAME}-{name}", _writer(svg))
+    for name, rows in tables.items():
+        if rows:
+            write_aside(folder / "tables" / f"{name}.csv", partial(_write_csv, rows))
+    about = {"run": found.board.run, "items": found.items, "notes": found.board.notes}
+    text = json.dumps(plain({**tables, **about}), indent=1, allow_nan=False, ensure_ascii=False)
+    write_aside(folder / f"{NAME}.json", _writer(text))
+    title = "# The result section of CorrEmbed, measured again\n\n"
+    write_aside(page, _writer(title + markdown(found, charts, f"{NAME}-")))
+    write_report(found.board, folder / "report")
+    return page
+
+
+def draw(found: Reproduction) -> dict[str, str]:
+    """The charts that can be drawn, by the ends of their files' names."""
+    drawn = {f"{layer}.svg": scatter_svg(found, layer) for layer in LAYERS}
+    drawn["map.svg"] = map_svg(found)
+    return {name: svg for name, svg in drawn.items() if svg is not None}
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    import pyarrow
+    import pyarrow.csv
+
+    pyarrow.csv.write_csv(pyarrow.Table.from_pylist(plain(rows)), path)
+
+
+def _writer(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text, encoding="utf-8")
