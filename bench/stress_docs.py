@@ -19,6 +19,10 @@ from likelens.report.page import write_report
 from likelens.report.stress import markdown_stress, named, svg_stress
 
 DOCS = Path(__file__).parent.parent / "docs"
+TORCH = (
+    "checkpoint:weights/mobilenetv2_100.imagenet.safetensors?arch=timm:mobilenetv2_100?pad_type=same",
+    "checkpoint:weights/squeezenet1_0.imagenet.safetensors?arch=torchvision:squeezenet1_0",
+)
 OTHERS = ("opencv:sift", "opencv:colour", "opencv:hog")
 QUERIES = 200
 
@@ -123,7 +127,7 @@ CorrEmbed at each level, and in brackets what is left of the score at level 0.
 def main() -> None:
     out = Path(sys.argv[1] if sys.argv[1:] else "report")
     root = data_root()
-    given = [*(f"onnx:weights/{name}.onnx" for name in MODELS), *OTHERS, *sys.argv[2:]]
+    given = [*(f"onnx:weights/{name}.onnx" for name in MODELS), *TORCH, *OTHERS, *sys.argv[2:]]
     specs = [spec.replace(":weights/", f":{root / 'weights'}/") for spec in given]
     catalogue = Catalogue.open(root / "data" / "fashion-products" / "styles.csv", tags=TAGS)
     board = compare(catalogue, specs, out / "store")
@@ -134,7 +138,7 @@ def main() -> None:
         count=len(given),
         tags=",".join(TAGS),
         queries=QUERIES,
-        specs=" \\\n         ".join(given),
+        specs=" \\\n         ".join(f'"{spec}"' if "?" in spec else spec for spec in given),
     )
     how = HOW.format(levels=_levels(), queries=QUERIES)
     parts = (HEAD, run, ANSWER, LEFT, _left(curves), "\n", how, FIGURES)

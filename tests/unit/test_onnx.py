@@ -309,6 +309,23 @@ def test_weights_in_another_file_count(tmp_path):
     assert open_encoder(f"onnx:{outer}?{QUIET}").fingerprint != before.fingerprint
 
 
+@pytest.mark.parametrize("elsewhere", ["../secret.bin", "{root}/secret.bin"])
+def test_weights_outside_the_folder_are_not_read(tmp_path, elsewhere):
+    model = onnx.load(network(tmp_path / "m.onnx"))
+    place = elsewhere.format(root=tmp_path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            onnx.external_data_helper.set_external_data(tensor, place)
+            tensor.ClearField("raw_data")
+            tensor.data_location = TensorProto.EXTERNAL
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(b"0" * 4096)
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BadSpec, match=r"outside its folder: .*secret\.bin"):
+        open_encoder(f"onnx:{folder / 'm.onnx'}?{QUIET}")
+
+
 def test_side_files_are_found_by_path(tmp_path):
     path = network(tmp_path / "m.onnx")
     (tmp_path / "models.csv").write_text(

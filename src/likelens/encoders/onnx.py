@@ -12,10 +12,10 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
-from ..values.errors import BadSpec, LikelensWarning
+from ..values.errors import BadSpec, LikelensWarning, first_few
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
-from .onnx_file import read_onnx_file
+from .onnx_file import outside, read_onnx_file
 from .preprocessing import VERSION, Preprocessing, Size
 from .settings import OPTIONS, PRESETS, Side, percent, read_side, settle
 
@@ -208,6 +208,13 @@ def _load(path: Path, spec: Spec) -> Any:
     """A session that runs on one thread, so that several can share it."""
     if path.stat().st_size == 0:
         raise BadSpec("the file is empty (0 bytes)", where=str(path), mend="get the file again")
+    lost = outside(path)
+    if lost:
+        raise BadSpec(
+            f"its weights lie outside its folder: {first_few(lost)}",
+            where=str(path),
+            mend="keep the model and the files of its weights in one folder, and save it again",
+        )
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -68,6 +68,23 @@ def read_onnx_file(path: Path) -> OnnxFile:
     return OnnxFile(digest.hexdigest(), count, size)
 
 
+def outside(path: Path) -> list[str]:
+    """Names of files with outer weights that do not lie in the model's folder.
+
+    Of a damaged file nothing is said: onnxruntime does that better.
+    """
+    data, folder, found = path.read_bytes(), path.parent.resolve(), set[str]()
+    if data[4:8] == b"ORTM":
+        return []
+    try:
+        for graph in _messages(memoryview(data), _GRAPH):
+            for tensor in _messages(graph, _INITIALIZER):
+                found.update(_locations(tensor))
+    except (IndexError, KeyError, ValueError):
+        return []
+    return sorted(name for name in found if not (folder / name).resolve().is_relative_to(folder))
+
+
 def _values(tensor: Message) -> int:
     dims: list[int] = []
     kind = 0
