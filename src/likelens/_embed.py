@@ -332,7 +332,7 @@ class _Job:
 
     Attributes:
         missing: of each picture to encode, the items that show it, the first of them first.
-        seconds: spent on its pictures, all threads together.
+        seconds: that its pictures would have taken alone.
     """
 
     def __init__(self, encoder: Encoder, store: Store, run: EmbedRun) -> None:
@@ -353,10 +353,10 @@ class _Job:
         self.run.copied += len(twins) - 1
 
     def finish(self, seconds: float, *, alone: bool) -> None:
-        """End the run; of several encoders each is timed by what was spent on it."""
+        """End the run; of several encoders each is timed by what it would have needed alone."""
         run = self.run
         if not alone:
-            seconds = self.seconds / (cores() if self.encoder.parallel else 1)
+            seconds = self.seconds
         if run.embedded > run.kept:  # a few more pictures would measure little but the start
             run.images_per_second = run.embedded / seconds
         self.store.finish(run.name, failure_table(run.failures), run.images_per_second)
@@ -390,13 +390,16 @@ def _encode_missing(bundles: Sequence[_Bundle], survey: _Survey, say: Progress) 
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
     done = 0
     try:
-        for batch, results in zip(
+        for batch, parts in zip(
             batches,
             _ordered(lambda items: _encode(bundles, survey.paths, items), batches),
             strict=True,
         ):
-            for job, item, result in results:
-                job.take(item, survey.digests[item], survey.paths[item], result)
+            for part in parts:
+                for job in part.bundle.jobs:
+                    job.seconds += part.seconds
+                for job, item, result in part.results():
+                    job.take(item, survey.digests[item], survey.paths[item], result)
             done += len(batch)
             say(f"embedding with {label}", done, len(wanted))
     finally:
@@ -429,56 +432,83 @@ def _bundles(jobs: Sequence[_Job]) -> list[_Bundle]:
 
 def _encode(
     bundles: Sequence[_Bundle], paths: Mapping[str, Path], items: Sequence[str]
-) -> list[tuple[_Job, str, Floats | str]]:
-    """The vector of each item by each encoder that wants it, or the reason why there is none."""
-    pictures: dict[str, Array | str] = {}
+) -> list[_Part]:
+    """What each bundle makes of some items; each picture is let go of once it is prepared."""
+    parts = [_Part(bundle, items) for bundle in bundles]
     for item in items:
+        wanting = [part for part in parts if part.wants(item)]
+        started = time.perf_counter()
         try:
-            pictures[item] = open_image(paths[item])
+            picture = open_image(paths[item])
         except Exception as error:  # noqa: BLE001 - one odd picture must not end the run
-            pictures[item] = _reason(error)
-    results: list[tuple[_Job, str, Floats | str]] = []
-    for bundle in bundles:
-        results += _encode_bundle(bundle, pictures)
-    return results
-
-
-def _encode_bundle(
-    bundle: _Bundle, pictures: Mapping[str, Array | str]
-) -> list[tuple[_Job, str, Floats | str]]:
-    """The same for encoders that share one network."""
-    started = time.perf_counter()
-    encoders = bundle.encoders
-    results: list[tuple[_Job, str, Floats | str]] = []
-    good: list[str] = []
-    prepared: list[Array] = []
-    for item, picture in pictures.items():
-        if not any(item in job.missing for job in bundle.jobs):
+            for part in wanting:
+                part.reasons[item] = _reason(error)
             continue
+        opened = time.perf_counter() - started
+        for part in wanting:
+            part.prepare(item, picture, opened)
+    for part in parts:
+        part.run()
+    return parts
+
+
+class _Part:
+    """Some items on their way through one network.
+
+    Attributes:
+        reasons: why an item has no vector.
+        seconds: spent on opening, preparing and encoding, as if this network were alone.
+    """
+
+    def __init__(self, bundle: _Bundle, items: Sequence[str]) -> None:
+        self.bundle, self.items = bundle, items
+        self.good: list[str] = []
+        self.prepared: list[Array] = []
+        self.matrices: list[Floats] = []
+        self.reasons: dict[str, str] = {}
+        self.seconds = 0.0
+
+    def wants(self, item: str) -> bool:
+        return any(item in job.missing for job in self.bundle.jobs)
+
+    def prepare(self, item: str, picture: Array, opened: float) -> None:
+        started = time.perf_counter()
         try:
-            if isinstance(picture, str):
-                raise BadImage(picture, where=item, mend="")
-            prepared.append(encoders[0].prepare(picture))
-            good.append(item)
+            self.prepared.append(self.bundle.encoders[0].prepare(picture))
+            self.good.append(item)
         except Exception as error:  # noqa: BLE001 - as above
-            results += [(job, item, _reason(error)) for job in bundle.jobs if item in job.missing]
-    matrices = [np.zeros((len(good), encoder.dim), np.float32) for encoder in encoders]
-    faults: dict[int, str] = {}
-    ready = time.perf_counter()
-    with bundle.gate:
-        entered = time.perf_counter()
-        step = encoders[0].batch_size
-        for start in range(0, len(good), step):
-            _forward(encoders, prepared, matrices, faults, start, min(start + step, len(good)))
-        spent = time.perf_counter() - entered
-    for job, matrix in zip(bundle.jobs, matrices, strict=True):
-        job.seconds += (ready - started + spent) / len(encoders)
-        finite = np.asarray(np.isfinite(matrix).all(axis=1))
-        for row, item in enumerate(good):
-            if item in job.missing:
-                reason = faults.get(row, "the encoder's vector holds NaN or infinity")
-                results.append((job, item, matrix[row] if finite[row] else reason))
-    return results
+            self.reasons[item] = _reason(error)
+        self.seconds += (opened + time.perf_counter() - started) / cores()
+
+    def run(self) -> None:
+        """The vectors of what was prepared; a row that is not finite becomes a reason."""
+        encoders, count = self.bundle.encoders, len(self.good)
+        self.matrices = [np.zeros((count, encoder.dim), np.float32) for encoder in encoders]
+        faults: dict[int, str] = {}
+        with self.bundle.gate:
+            started = time.perf_counter()
+            step = encoders[0].batch_size
+            for at in range(0, count, step):
+                stop = min(at + step, count)
+                _forward(encoders, self.prepared, self.matrices, faults, at, stop)
+            spent = time.perf_counter() - started
+        self.seconds += spent / (cores() if encoders[0].parallel else 1)
+        self.prepared = []
+        for row, fault in faults.items():
+            self.reasons[self.good[row]] = fault
+
+    def results(self) -> Iterator[tuple[_Job, str, Floats | str]]:
+        """Each job's items with their vectors, or the reasons why there are none."""
+        rows = {item: row for row, item in enumerate(self.good)}
+        for job, matrix in zip(self.bundle.jobs, self.matrices, strict=True):
+            finite = np.asarray(np.isfinite(matrix).all(axis=1))
+            for item in filter(job.missing.__contains__, self.items):
+                row = rows.get(item)
+                if row is not None and finite[row]:
+                    yield job, item, matrix[row]
+                else:
+                    reason = "the encoder's vector holds NaN or infinity"
+                    yield job, item, self.reasons.get(item, reason)
 
 
 def _forward(

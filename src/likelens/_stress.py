@@ -475,6 +475,8 @@ def _measure(
     total, done = len(rows) * len(conditions) * len(encoders), 0
     if not total:
         return lost
+    for encoder in encoders:
+        encoder.expect(len(rows) * len(conditions), [encoder])
     with ThreadPoolExecutor(cores()) as pool:
         for group in _groups(_tasks(catalogue, rows, conditions, seed, lost)):
             pictures = list(pool.map(_Task.done, group))

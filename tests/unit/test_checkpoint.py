@@ -342,3 +342,21 @@ def test_the_file_for_torchvision_equals_its_own_loading(real_data):
         )
     assert cosines(encoder.encode(photos), own).min() > 0.9999
     assert encoder.dim == 512
+
+
+def test_a_layer_of_a_classifier_that_is_not_in_the_file_is_refused(tmp_path, trained):
+    values = {name: one for name, one in state(trained).items() if not name.startswith("fc.")}
+    torch.save(values, tmp_path / "headless.pth")
+    with pytest.raises(BadSpec, match="no values for the classifier, which is @fc"):
+        open_encoder(f"checkpoint:{tmp_path / 'headless.pth'}@fc?arch=timm:test_resnet")
+
+
+def test_ternary_weights_need_a_ternary_network(tmp_path):
+    from likelens.encoders.checkpoint import write_checkpoint
+
+    file = tmp_path / "packed.safetensors"
+    write_checkpoint(open_encoder("timm:test_vit?bits=1.58&weights=none").net.module, file)
+    with pytest.raises(NoWeights, match="weights are ternary, and the network's layers are not"):
+        open_encoder(f"checkpoint:{file}?arch=timm:test_vit")
+    card = open_encoder(f"checkpoint:{file}?arch=timm:test_vit?bits=1.58").card
+    assert card.details["unexpected"] == ""

@@ -278,3 +278,18 @@ def test_the_fingerprint_covers_layer_pool_weights_and_shape():
 def test_no_text_without_a_text_tower():
     with pytest.raises(BadSpec, match=r"cannot read text\n.*\n.*open_clip:"):
         encoder().encode_text(["a shoe"])
+
+
+def test_a_module_that_writes_over_its_input_does_not_change_what_was_captured():
+    import torch
+
+    from likelens.encoders.torch_layers import Layer, captured
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(inplace=True))
+    batch = torch.randn(3, 4)
+    with torch.inference_mode():
+        expected = module[0](batch).clone()
+        (found,) = captured(module, batch, [Layer(("0",))])
+    assert (expected < 0).any()
+    torch.testing.assert_close(found, expected)

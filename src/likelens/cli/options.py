@@ -70,14 +70,20 @@ def with_dtype(specs: Sequence[str], dtype: str) -> list[str]:
 
     if dtype == "float32":
         return list(specs)
-    made = []
-    for text in specs:
-        spec = Spec.parse(text)
-        if spec.source in NETWORKS and "dtype" not in spec.options:
-            options = {**spec.options, "dtype": dtype}
-            text = str(Spec(spec.source, spec.identifier, spec.layer, options))
-        made.append(text)
-    return made
+
+    def shorter(spec: Spec) -> Spec:
+        if spec.source == "fused":
+            return Spec.fuse([(weight, shorter(part)) for weight, part in spec.parts])
+        of = spec.options.get("of")
+        if of is not None:  # a control made of another encoder
+            options = {**spec.options, "of": str(shorter(Spec.parse(of)))}
+            return Spec(spec.source, spec.identifier, spec.layer, options)
+        if spec.source not in NETWORKS or "dtype" in spec.options:
+            return spec
+        options = {**spec.options, "dtype": dtype}
+        return Spec(spec.source, spec.identifier, spec.layer, options)
+
+    return [str(shorter(Spec.parse(text))) for text in specs]
 
 
 def _option(text: str, *names: str) -> object:

@@ -375,7 +375,7 @@ def with_layers(specs: Sequence[str], layers: Sequence[str]) -> list[str]:
     expanded, found = [], False
     for spec in specs:
         parsed = Spec.parse(spec)
-        has = () if parsed.layer else getattr(open_encoder(parsed), "layers", ())
+        has = () if parsed.layer else _layers_of(parsed)
         if set(layers) <= set(has):
             expanded += [str(parsed.with_layer(layer)) for layer in layers]
             found = True
@@ -388,6 +388,14 @@ def with_layers(specs: Sequence[str], layers: Sequence[str]) -> list[str]:
             mend="give output,penultimate with a model that has both, or leave --layers out",
         )
     return expanded
+
+
+def _layers_of(spec: Spec) -> tuple[str, ...]:
+    """The named layers of an encoder; none of one that cannot be had, which is told of later."""
+    try:
+        return getattr(open_encoder(spec, Running(device="cpu")), "layers", ())
+    except (NoWeights, MissingExtra):
+        return ()
 
 
 def examples(source: str) -> tuple[str, ...]:

@@ -40,18 +40,21 @@ PREFIXES = (
 """What training programs put before the names of a network's own values."""
 
 WRAPPERS = (
-    "state_dict",
     "state_dict_ema",
+    "model_ema",
+    "state_dict",
     "model_state_dict",
     "model_state",
-    "model_ema",
     "model",
     "teacher",
     "student",
     "module",
     "net",
 )
-"""Under which name training programs keep a network's values in a file."""
+"""Under which name training programs keep a network's values in a file.
+
+Of several the first is taken: the moving average, where there is one, as timm does.
+"""
 
 
 def open_checkpoint(spec: Spec) -> TorchEncoder:
@@ -83,9 +86,12 @@ def open_checkpoint(spec: Spec) -> TorchEncoder:
     values = read_tensors(path, spec)
     side = read_side(path, STATED)
     net = _architecture(Spec.parse(spec.options["arch"]), spec)
-    fitted = fit_names(_unpacked(values), net.module.state_dict())
+    values = _unpacked(values, net.module, path)
+    fitted = fit_names(values, net.module.state_dict())
     _resize_classifier(net, fitted)
     report = _fill(net, fitted, values, path)
+    if report["missing"]:
+        _check_layer(net, spec)
     net = _prepared(net, spec, side)
     about = {key: side.about[key] for key in ("licence", "origin") if side.about.get(key)}
     return TorchEncoder(
@@ -116,9 +122,14 @@ def read_tensors(path: Path, spec: Spec) -> dict[str, Any]:
                 values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on damaged bytes the readers raise anything
         said = " ".join(str(error).split())
-        reason = (said.partition("WeightsUnpickler error: ")[2] or said)[:120]
-        unread = isinstance(error, UnpicklingError) and path.read_bytes()[:1] == b"\x80"
-        code = "Unsupported global" in said or "Unsupported class" in said or unread
+        first = path.read_bytes()[:2]
+        reason = (
+            said.split(". ")[0][:160] if path.suffix == ".safetensors" else "no file of tensors"
+        )
+        reason = reason if first else "the file is empty (0 bytes)"
+        disguised = path.suffix == ".safetensors" or isinstance(error, UnpicklingError)
+        unread = disguised and first[:1] == b"\x80"  # a pickle
+        code = "unsupported global" in said.lower() or "Unsupported class" in said or unread
         raise NoWeights(
             "the file holds code, not only tensors" if code else f"it cannot be read: {reason}",
             where=str(path),
@@ -166,11 +177,38 @@ def write_checkpoint(module: Any, path: Path) -> float | None:
     return float(8 * kept / weights)
 
 
-def _unpacked(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values with ternary weights as the network computes with them."""
-    from .ternary import PACKED, unpack
+def _unpacked(values: Mapping[str, Any], module: Any, path: Path) -> dict[str, Any]:
+    """The values with ternary weights as ternary layers keep them.
 
-    return unpack(values) if any(name.endswith(PACKED) for name in values) else values
+    Raises:
+        NoWeights: the file's weights are ternary, and the network's layers are not.
+    """
+    from .ternary import PACKED, TernaryLinear, unpack
+
+    if not any(name.endswith(PACKED) for name in values):
+        return dict(values)
+    if not any(isinstance(one, TernaryLinear) for one in module.modules()):
+        raise NoWeights(
+            "the file's weights are ternary, and the network's layers are not",
+            where=str(path),
+            mend="write the architecture with bits: arch=timm:NAME?bits=1.58",
+        )
+    return unpack(values)
+
+
+def _check_layer(net: Net, spec: Spec) -> None:
+    """Refuse a layer of the classifier, of which the file has no values.
+
+    Raises:
+        BadSpec: the spec names such a layer.
+    """
+    heads = [path for path in net.named["penultimate"].paths if path]
+    if any(f"{spec.layer}.".startswith(f"{head}.") for head in heads):
+        raise BadSpec(
+            f"the file has no values for the classifier, which is @{spec.layer}",
+            where=str(spec),
+            mend="leave the layer out: what enters the classifier is there",
+        )
 
 
 def fit_names(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,7 +314,8 @@ def _fill(
             where=str(path),
             mend="name the architecture that the file was made with: ?arch=",
         )
-    net.module.load_state_dict(fitting, strict=False)
+    empty = {name: one.new_zeros(one.shape) for name, one in wanted.items() if name in missing}
+    net.module.load_state_dict({**fitting, **empty}, strict=False)
     return {"missing": first_few(missing), "unexpected": first_few(unexpected)}
 
 
@@ -300,4 +339,9 @@ def _prepared(net: Net, spec: Spec, side: Side) -> Net:
         layout="NCHW",
         where=str(spec),
     )
-    return replace(net, transform=lambda picture: stated.apply(np.asarray(picture)), stated=stated)
+    return replace(
+        net,
+        transform=lambda picture: stated.apply(np.asarray(picture)),
+        stated=stated,
+        preparation=str(stated),
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..values.errors import NoWeights, first_few
+from ..values.errors import BadSpec, NoWeights, first_few
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
 from .settings import hugging_face_keys
@@ -17,6 +18,8 @@ from .torch_net import OPTIONS as COMMON
 from .torch_net import Net, TorchEncoder, seeded, without_weights
 
 OPTIONS = (*COMMON, "revision")
+
+_PASSING = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 _UNASKED = ("embeddings", "vision_projection", "text_projection", "itm_head")
 """Parts of BLIP-2 that no picture's vector needs, and that a captioning model's files lack."""
@@ -40,23 +43,45 @@ def open_hugging_face(spec: Spec) -> TorchEncoder:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     place = Path(spec.identifier).expanduser()
+    _check_place(place, spec)
     name = str(place) if place.is_dir() else spec.identifier
     fixed = {"trust_remote_code": False, **_revision(spec)}
     with getting_weights(spec, "HF_HOME"):
         config = transformers.AutoConfig.from_pretrained(name, **fixed)
         processor = transformers.AutoImageProcessor.from_pretrained(name, **fixed)
+    if hasattr(config, "mask_ratio"):  # a masked autoencoder would hide patches by chance
+        config.mask_ratio = 0.0
     kind = _kind(config)
     maker = getattr(transformers, _MAKERS[kind])
     if without_weights(spec):
         module, missing = seeded(spec, lambda: _drawn(maker, config)), []
     else:
         with getting_weights(spec, "HF_HOME"):
-            module, info = maker.from_pretrained(name, output_loading_info=True, **fixed)
+            module, info = maker.from_pretrained(
+                name, config=config, output_loading_info=True, **fixed
+            )
         missing = sorted(info["missing_keys"])
     _without_untrained(module, kind, missing, spec)
     module.eval()
     read = partial(_read, module, name, fixed, spec) if kind == "towers" else None
     return TorchEncoder(spec, _net(module, kind, processor, spec, read))
+
+
+def _check_place(place: Path, spec: Spec) -> None:
+    """Refuse what can be no repository of the hub, and is no folder with a model.
+
+    Raises:
+        BadSpec: there is no such folder, or no model in it.
+    """
+    if place.is_dir() and not (place / "config.json").is_file():
+        what = "the folder holds no model of transformers: there is no config.json"
+    elif not place.is_dir() and (place.is_absolute() or len(place.parts) > 2):
+        what = "there is no such folder"
+    else:
+        return
+    raise BadSpec(
+        what, where=str(spec), mend="give a folder made by save_pretrained, or OWNER/NAME"
+    )
 
 
 def _drawn(maker: Any, config: Any) -> Any:
@@ -82,7 +107,7 @@ def _kind(config: Any) -> str:
 
 
 def _net(module: Any, kind: str, processor: Any, spec: Spec, text: Any) -> Net:
-    prefix = _prefix(module, kind, spec)
+    prefix = _prefix(module)
     tokens = kind != "blip2" and "pool" in spec.options and not spec.layer
     run = {
         "classifier": lambda batch: module(pixel_values=batch).logits,
@@ -101,10 +126,13 @@ def _net(module: Any, kind: str, processor: Any, spec: Spec, text: Any) -> Net:
         named=named,
         run=run,
         prefix_tokens=prefix,
+        tower="vision_model" if kind == "blip2" else "",
         weights=f"random, seed {spec.option('seed', int, 0)}"
         if without_weights(spec)
         else spec.identifier,
         about={"architecture": type(module).__name__, "processor": type(processor).__name__},
+        preparation=_as_text(processor.to_dict()),
+        settings=_as_text([kind, tokens, module.config.to_dict()]),
         libraries=("transformers",),
         text=None if tokens else text,
     )
@@ -135,10 +163,21 @@ def _blip2(module: Any, batch: Any) -> Any:
     return module.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
 
 
-def _prefix(module: Any, kind: str, spec: Spec) -> int:
+def _as_text(settings: Any) -> str:
+    """Settings as text; where they were read from, and by which version, is no part of them."""
+    return json.dumps(_lasting(settings), sort_keys=True, default=str)
+
+
+def _lasting(settings: Any) -> Any:
+    if isinstance(settings, Mapping):
+        return {
+            str(name): _lasting(value) for name, value in settings.items() if name not in _PASSING
+        }
+    return [_lasting(one) for one in settings] if isinstance(settings, list | tuple) else settings
+
+
+def _prefix(module: Any) -> int:
     """Tokens before those of the patches."""
-    if kind == "blip2" and not (spec.layer or "").startswith("vision_model"):
-        return 0
     tokens = any(
         name.endswith(("cls_token", "class_embedding")) for name, _ in module.named_parameters()
     )

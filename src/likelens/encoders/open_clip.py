@@ -41,6 +41,7 @@ def open_clip_tower(spec: Spec) -> TorchEncoder:
                 pretrained=None if drawn else tag,
                 load_weights=not drawn,
                 pretrained_text=not drawn,
+                require_pretrained=not drawn,  # else it only warns, and draws weights
             )
 
     with getting_weights(spec, "HF_HOME"):  # some architectures are described on the hub
@@ -54,8 +55,11 @@ def open_clip_tower(spec: Spec) -> TorchEncoder:
             named={"penultimate": OUTPUT},
             run=model.encode_image,
             prefix_tokens=int(hasattr(model.visual, "class_embedding")),
-            weights=f"random, seed {spec.option('seed', int, 0)}" if drawn else str(tag),
+            weights=f"random, seed {spec.option('seed', int, 0)}"
+            if drawn
+            else tag or spec.identifier,
             about={"architecture": architecture},
+            preparation=str(sorted(dict(model.visual.preprocess_cfg).items())),
             libraries=("open_clip_torch",),
             text=partial(_read, library, model, architecture, spec),
         ),
@@ -114,7 +118,7 @@ def _check_name(library: Any, spec: Spec) -> tuple[str, str | None]:
 def _quiet() -> Iterator[None]:
     """Without the library's log of what it does."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:

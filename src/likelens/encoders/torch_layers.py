@@ -86,11 +86,22 @@ def _hook(module: Any, path: str, enters: bool, seen: dict[tuple[str, bool], Any
     target = module.get_submodule(path)
     if enters:
         return target.register_forward_pre_hook(
-            lambda _module, values: seen.__setitem__((path, True), values[0] if values else None)
+            lambda _module, values: seen.__setitem__((path, True), _kept(values))
         )
     return target.register_forward_hook(
-        lambda _module, _values, value: seen.__setitem__((path, False), value)
+        lambda _module, _values, value: seen.__setitem__((path, False), _kept(value))
     )
+
+
+def _kept(value: Any) -> Any:
+    """A copy, for the next module may write over the value (as an in-place ReLU does)."""
+    import torch
+
+    if isinstance(value, Mapping):
+        value = next(iter(value.values()), None)  # what models of transformers answer
+    if isinstance(value, tuple | list):
+        value = value[0] if value else None
+    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def _value(layer: Layer, seen: Mapping[tuple[str, bool], Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from ..values.errors import LikelensError, NoWeights
+from ..values.errors import BadSpec, LikelensError, NoWeights
 from ..values.extras import need
 from ..values.spec import Spec
 
@@ -78,6 +78,12 @@ def getting_weights(spec: Spec, home: str) -> Iterator[None]:
             yield
     except LikelensError:
         raise
+    except (AssertionError, TypeError) as error:
+        raise BadSpec(
+            f"the network cannot be built: {_reason(error)}",
+            where=str(spec),
+            mend="correct the options, or leave them out",
+        ) from error
     except Exception as error:  # libraries and their download layers raise anything
         raise NoWeights(
             f"its weights cannot be had: {_reason(error)}",
@@ -124,8 +130,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:160] if lines else 'no more is said'}"
+    first = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+    return f"{type(error).__name__}: {first[:240] or 'no more is said'}"
 
 
 def _mend(error: Exception, home: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ BATCH = 16
 
 BATCH_ON_GPU = 256
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
 VERSION = 1
 """Raised when the same network gives other vectors than before."""
 
@@ -58,9 +61,12 @@ class Net:
         named: the layers that have names: ``penultimate``, ``output``.
         run: what turns a batch into the network's answer, if not the module itself.
         prefix_tokens: tokens before those of the patches, for the pooling of tokens.
+        tower: the module whose tokens these are; empty for the whole network.
         weights: what the weights are, in words.
         accuracy: published ImageNet top-1 accuracy in percent, or None.
         about: whatever else is worth showing.
+        preparation: the transform in words, if what Python prints of it does not say it.
+        settings: what decides the vectors and is not to be seen in module and weights.
         libraries: whose versions matter to the vectors.
         text: embeds texts in the same space, or None.
     """
@@ -71,9 +77,12 @@ class Net:
     named: Mapping[str, Layer]
     run: Callable[[Any], Any] | None = None
     prefix_tokens: int = 0
+    tower: str = ""
     weights: str = ""
     accuracy: float | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    preparation: str = ""
+    settings: str = ""
     libraries: tuple[str, ...] = ()
     text: Callable[[Sequence[str]], Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -82,6 +91,11 @@ class Net:
     def digest(self) -> str:
         """Hash of the weights."""
         return digest(self.module.state_dict())
+
+    def prefix_of(self, layer: Layer) -> int:
+        """Tokens before those of the patches in a layer's value."""
+        inside = all(path.startswith(self.tower) for path in layer.paths)
+        return self.prefix_tokens if inside else 0
 
     def __call__(self, batch: Any) -> Any:
         """The network's answer to a batch."""
@@ -116,7 +130,7 @@ class TorchEncoder(Encoder):
         self._compiled: dict[tuple[str, ...], Callable[[Any], Any]] = {}
         self._exporting = threading.Lock()
         self._fast = net.stated if _agree(net) else None
-        self.preprocessing = str(self._fast) if self._fast else _in_words(net.transform)
+        self.preprocessing = str(self._fast) if self._fast else _in_words(net)
         self._place()
         self.card = self._describe()
 
@@ -224,7 +238,8 @@ class TorchEncoder(Encoder):
             with self.net.lock, torch.inference_mode():
                 batch = torch.from_numpy(values)[None].to(self._device, kind)
                 value = captured(self.net, batch, [self.layer])[0]
-                row = pooled(value, 1, self._pool, self.net.prefix_tokens, self.spec)
+                prefix = self.net.prefix_of(self.layer)
+                row = pooled(value, 1, self._pool, prefix, self.spec)
                 rows.append(row.float().cpu().numpy())
         return np.concatenate(rows)
 
@@ -247,8 +262,7 @@ class TorchEncoder(Encoder):
         chosen = [one for one in encoders if isinstance(one, TorchEncoder)]
         if not prepared:
             return [np.zeros((0, one.dim), np.float32) for one in chosen]
-        known = tuple(one.fingerprint for one in chosen) in self._engines
-        if not known and not self._asked:
+        if self._runtime in ("auto", "torch"):
             return self._by_torch(prepared, chosen)
         engine = self._engine(self._runtime, chosen)
         rows = [engine(picture) for picture in prepared]
@@ -344,9 +358,8 @@ class TorchEncoder(Encoder):
     def _vectors(self, batch: Any, encoders: Sequence[TorchEncoder]) -> list[Any]:
         """The (n, dim) tensors of some layers."""
         values = captured(self.net, batch, [one.layer for one in encoders])
-        count, prefix = len(batch), self.net.prefix_tokens
         return [
-            pooled(value, count, one._pool, prefix, one.spec)
+            pooled(value, len(batch), one._pool, self.net.prefix_of(one.layer), one.spec)
             for one, value in zip(encoders, values, strict=True)
         ]
 
@@ -361,6 +374,8 @@ class TorchEncoder(Encoder):
                 network=_architecture(self.net.module),
                 weights=self.net.digest,
                 layer=str(self.layer),
+                prefix=self.net.prefix_of(self.layer),
+                settings=self.net.settings,
                 pool=self._pool,
                 preprocessing=self.preprocessing,
                 dtype=self._dtype,
@@ -473,5 +488,6 @@ def _odd_sizes(stated: Preprocessing) -> list[Size]:
     return list(sizes.values())
 
 
-def _in_words(transform: Callable[[Image.Image], Any]) -> str:
-    return " ".join(repr(getattr(transform, "described", transform)).split())
+def _in_words(net: Net) -> str:
+    """The library's own transform; an address in memory is no part of it."""
+    return _ADDRESS.sub("", " ".join((net.preparation or repr(net.transform)).split()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from ..values.errors import BadSpec, nearest
@@ -31,7 +33,7 @@ def open_torchvision(spec: Spec) -> TorchEncoder:
     drawn = without_weights(spec)
     state = None
     if not drawn:
-        with getting_weights(spec, "TORCH_HOME"):
+        with getting_weights(spec, "TORCH_HOME"), redirect_stdout(sys.stderr):
             state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     module = seeded(spec, lambda: build(models, name, weights, drawn=drawn))
     if state is not None:
