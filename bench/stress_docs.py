@@ -99,8 +99,8 @@ turns it around, perhaps since the smaller networks take smaller pictures (128 p
 against 224), in which its blocks are smoothed away. The smallest keeps 35 % after a quarter
 turn and 38 % of a crop to 30 % of each side; the best keeps 67 % and 69 %.
 
-**SqueezeNet is the most easily led astray.** It starts below two of the MobileNets v1 and loses half
-by blur a level earlier than any other network (level 3), keeps 26 % of its score after the
+**SqueezeNet is the most easily led astray.** It starts below two of the MobileNets v1 and loses
+half by blur a level earlier than any other network (level 3), keeps 26 % of its score after the
 tightest crop, and is below 0 at level 5 of blur, too. The seventh network, mobilenetv2\\_100, has
 the weights of mobilenet\\_v2\\_1.0\\_224 in another library, and the same curves.
 
