@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,18 @@ def shop(tmp_path: Path) -> Path:
     table = tmp_path / "shop.csv"
     table.write_text("\n".join(lines) + "\n")
     return table
+
+
+@pytest.fixture
+def likelens(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command; returns its exit code, stdout and stderr."""
+
+    from likelens.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return run

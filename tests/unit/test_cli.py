@@ -9,22 +9,9 @@ import pytest
 from PIL import Image
 
 from conftest import paint
-from likelens.cli import main, repeat_flag
+from likelens.cli import repeat_flag
 
 COLOUR = "opencv:colour"
-
-
-@pytest.fixture
-def likelens(capsys):
-    """Runs a command; returns its exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -6,23 +6,11 @@ import numpy as np
 import pytest
 
 from likelens._inspect import check, describe
-from likelens.cli import main
 from likelens.encoders.base import ENCODERS, Encoder, Running
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import BadImage, BadSpec
 
 TINY = "timm:test_vit?weights=none"
-
-
-@pytest.fixture
-def likelens(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return run
 
 
 def test_show_lists_card_and_layers(likelens):
