@@ -71,23 +71,24 @@ def likelens_embed() -> Callable[[], object]:
     return run
 
 
-def ready_tensors() -> Callable[[], object]:
-    """onnxruntime alone, at its best: two one-thread sessions, one picture at a time."""
+def ready(threads: int, batch: int, workers: int) -> Callable[[], object]:
+    """onnxruntime alone, on tensors that are there already."""
     from concurrent.futures import ThreadPoolExecutor
 
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model(), options, providers=["CPUExecutionProvider"])
-    tensors = np.random.default_rng(0).standard_normal((64, 1, 3, 224, 224), np.float32)
+    tensors = np.random.default_rng(0).standard_normal((64, 3, 224, 224), np.float32)
 
-    def one(place: int) -> object:
-        return session.run(["features"], {"input": tensors[place % 64]})
+    def one(start: int) -> object:
+        place = start % 64
+        return session.run(["features"], {"input": tensors[place : place + batch]})
 
     def run() -> None:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(one, range(IMAGES)))
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, range(0, IMAGES, batch)))
 
     return run
 
@@ -195,15 +196,24 @@ def torch_loader() -> Callable[[], object]:
     return run
 
 
-WAYS = {
+# fmt: off
+WAYS: dict[str, tuple[Callable[[], Callable[[], object]], str, dict[str, str]]] = {
     "likelens embed": (likelens_embed, "likelens", {}),
-    "onnxruntime alone, ready tensors": (ready_tensors, "onnxruntime", {}),
+    "onnxruntime alone, its defaults, batch of 32": (
+        lambda: ready(0, 32, 1), "onnxruntime", {},
+    ),
+    "onnxruntime alone, its defaults, batch of 8": (lambda: ready(0, 8, 1), "onnxruntime", {}),
+    "onnxruntime alone, its defaults, batch of 1": (lambda: ready(0, 1, 1), "onnxruntime", {}),
+    "onnxruntime alone, a worker and a thread a core": (
+        lambda: ready(1, 1, 2), "onnxruntime", {},
+    ),
     "plain loop (Pillow, batch of 32)": (plain_loop, "onnxruntime", {}),
     "fastembed, same file": (fastembed_loop, "fastembed", {}),
     "imagededup CNN, same network": (imagededup_loop, "imagededup", {}),
     "torch DataLoader, same network in timm": (torch_loader, "timm", {}),
     "torch DataLoader, allocator settings": (torch_loader, "timm", QUICK_TORCH),
 }
+# fmt: on
 
 
 def measure(name: str) -> None:

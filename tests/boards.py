@@ -17,6 +17,7 @@ from likelens.report.page import write_report
 from likelens.values.catalogue import Catalogue
 from likelens.values.embeddings import EncoderCard
 from likelens.values.layout import Layout
+from likelens.values.paths import Paths
 from likelens.values.scores import QueryScores
 from likelens.values.tags import Tags
 
@@ -32,7 +33,7 @@ def make_catalogue(folder: Path, items: int = 24) -> Catalogue:
     }
     return Catalogue(
         ids=ids,
-        paths=tuple(paint(folder / f"{number}.png", number) for number in range(items)),
+        paths=Paths(str(paint(folder / f"{number}.png", number)) for number in range(items)),
         attributes=pa.table(columns),
         tags=Tags.from_columns(columns, ids),
         layout=Layout(

@@ -265,7 +265,7 @@ def test_progress_ends_with_everything_done(catalogue):
 
 
 def test_the_store_is_compacted(catalogue, tmp_path, monkeypatch):
-    monkeypatch.setattr("likelens._embed.COMMIT_ROWS", 1)
+    monkeypatch.setattr("likelens._embed.jobs.COMMIT_ROWS", 1)
     embed(catalogue, MeanColour(), tmp_path / "store")
     tables = next((tmp_path / "store").glob("encoders/*/vectors.lance/data"))
     assert len(list(tables.iterdir())) == 1
@@ -320,7 +320,7 @@ def test_a_run_killed_around_any_call_of_the_store_goes_on(
 ):
     from likelens.store.lance import LanceStore
 
-    monkeypatch.setattr("likelens._embed.COMMIT_ROWS", 3)
+    monkeypatch.setattr("likelens._embed.jobs.COMMIT_ROWS", 3)
     real = getattr(LanceStore, step)
     calls = []
 
@@ -369,11 +369,11 @@ def test_a_damaged_part_is_named(catalogue, tmp_path, name):
 KILLED = """
 import sys, time
 sys.path.insert(0, {tests!r})
-import likelens._embed
+import likelens._embed.jobs
 from likelens import Catalogue, open_store
 from unit.test_embed import MeanColour
 
-likelens._embed.COMMIT_ROWS = 4
+likelens._embed.jobs.COMMIT_ROWS = 4
 
 class Slow(MeanColour):
     def prepare(self, image):

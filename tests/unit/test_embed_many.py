@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import likelens._embed
+import likelens._embed.passes
 from likelens import Catalogue, open_store
 from likelens._embed import fill, fill_all
 from likelens.encoders.base import Encoder, open_encoders
@@ -65,9 +65,9 @@ def vectors(store, name, catalogue):
 
 def test_each_picture_is_decoded_once_for_all(catalogue, monkeypatch):
     decoded = []
-    real = likelens._embed.open_image
+    real = likelens._embed.passes.open_image
     monkeypatch.setattr(
-        likelens._embed, "open_image", lambda path: (decoded.append(path), real(path))[1]
+        likelens._embed.passes, "open_image", lambda path: (decoded.append(path), real(path))[1]
     )
     Part.passes = 0
     store = open_store(None)

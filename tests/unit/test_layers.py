@@ -16,7 +16,7 @@ ALLOWED = {
     "index": {"values", "index"},
     "metrics": {"values", "metrics"},
     "garments": {"values", "garments"},
-    "_embed": {"values", "images", "encoders", "store"},
+    "_embed": {"values", "images", "encoders", "store", "_embed"},
     "_search": {"values", "images", "encoders", "store", "index", "_embed"},
     "_inspect": {"values", "images", "encoders", "garments"},
     "_leaderboard": {"values", "metrics", "report"},

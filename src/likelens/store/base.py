@@ -16,6 +16,7 @@ from ..values.arrays import Array, Floats
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, EncoderCard
 from ..values.errors import BadSpec, FingerprintMismatch
+from ..values.paths import Paths
 from ..values.tags import Tags
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Store(ABC):
         ids = tuple(items["id"].to_pylist())
         return Catalogue(
             ids=ids,
-            paths=tuple(Path(path) for path in items["_path"].to_pylist()),
+            paths=Paths(items["_path"].to_pylist()),
             attributes=items.drop_columns(["id", *FILE]),
             tags=Tags.from_columns({}, ids),
         )

@@ -37,7 +37,7 @@ import lance
 
 FORMAT = 1
 
-FRAGMENT_BYTES = 5 * 2**20
+FRAGMENT_BYTES = 2 * 2**20
 """Vectors that fragments are joined up to: joining needs a few times that, however many."""
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from .arrays import Array
 from .errors import BadTable, first_few
 from .layout import Layout, find_layout
+from .paths import Paths
 from .tables import column, read_table, text_sets, texts
 from .tags import Tags
 
@@ -60,7 +61,7 @@ class Catalogue:
     """
 
     ids: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: Paths
     attributes: pa.Table = field(repr=False)
     tags: Tags = field(repr=False)
     products: tuple[str | None, ...] | None = field(default=None, repr=False)
@@ -187,7 +188,7 @@ class Catalogue:
         return replace(
             self,
             ids=tuple(ids),
-            paths=tuple(self.paths[row] for row in rows),
+            paths=self.paths.take(rows),
             attributes=self.attributes.take(np.array(rows, np.int64)),
             tags=self.tags.take(ids),
             products=None if self.products is None else tuple(self.products[r] for r in rows),
@@ -227,7 +228,7 @@ def _open_folder(layout: Layout) -> Catalogue:
     names = [PurePosixPath(name).name for name in files]
     return Catalogue(
         ids=tuple(files),
-        paths=tuple(root / name for name in files),
+        paths=Paths(files, root),
         attributes=pa.table({"class": pa.array(labels, pa.string()), "file": pa.array(names)}),
         tags=Tags.from_columns(columns, files).drop(*layout.drop),
         labels=tuple(labels) if columns else None,
@@ -283,7 +284,7 @@ def _open_table(layout: Layout, *, skip_missing: bool) -> Catalogue:
     cells = {name: text_sets(table[name], layout.split, layout.missing) for name in layout.tags}
     return Catalogue(
         ids=kept,
-        paths=tuple(root / str(places[row]) for row in good),
+        paths=Paths((str(places[row]) for row in good), root),
         attributes=_attributes(table, cells, layout.id),
         tags=Tags.from_columns(cells, kept).drop(*_dropped(layout)),
         products=_optional(table, layout.product, layout, "products (--product)"),

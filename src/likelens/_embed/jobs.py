@@ -1,0 +1,183 @@
+"""One encoder's part of a run: what it lacks, what it gets, and handing that to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..encoders.base import Encoder, FittedEncoder
+from ..store.base import Store
+from ..values.arrays import Array, Floats
+from ..values.embeddings import failure_table
+from .survey import Progress, Survey
+
+COMMIT_ROWS = 512
+"""Vectors that a store gets at a time: what a killed run may lose."""
+
+
+@dataclass
+class EmbedRun:
+    """What a run did.
+
+    Attributes:
+        name: under which name the vectors are kept.
+        embedded: pictures that went through the encoder.
+        copied: items that got the vector of an identical file.
+        kept: items whose vectors were there already.
+        forgotten: items whose vectors were removed: gone, changed or broken.
+        zeros: pictures in which the encoder saw nothing: their vector is all zeros.
+        failures: (id, path, reason) of each picture that could not be embedded.
+        images_per_second: of this run, or None if it embedded nothing.
+    """
+
+    name: str
+    embedded: int = 0
+    copied: int = 0
+    kept: int = 0
+    forgotten: int = 0
+    zeros: int = 0
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    images_per_second: float | None = None
+
+
+class Job:
+    """One encoder's part of a run.
+
+    Attributes:
+        encoder: what makes the vectors.
+        run: what was done so far.
+        missing: (n,) bool, the rows of the survey to encode: the first of each content.
+        seconds: that its pictures would have taken alone.
+    """
+
+    def __init__(self, encoder: Encoder, survey: Survey, store: Store, run: EmbedRun) -> None:
+        self.encoder, self.run, self._survey, self._store = encoder, run, survey, store
+        self.missing: Array = np.zeros(len(survey.digests), bool)
+        self.seconds = 0.0
+        self._twins: dict[int, list[int]] = {}
+        self._chunk = _Chunk(store, run.name)
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Forget what is gone or changed, copy what another item has, note what is missing."""
+        ids, digests, run = self._survey.catalogue.ids, self._survey.digests, self.run
+        known = self._store.known(run.name)
+        donors = {digest: item for item, digest in known.items()}
+        copied: list[int] = []
+        first: dict[str, int] = {}
+        for row, digest in enumerate(digests):
+            if known.get(ids[row], "") == digest:
+                run.kept += bool(digest)
+            elif digest in donors:
+                copied.append(row)
+            elif digest and first.setdefault(digest, row) != row:
+                self._twins.setdefault(first[digest], []).append(row)
+        self.missing[list(first.values())] = True
+        copies = None
+        if copied:
+            copies = _vectors_of(self._store, run.name, [donors[digests[row]] for row in copied])
+        present = dict(zip(ids, digests, strict=True)) if known else {}
+        stale = [item for item, digest in known.items() if present.get(item) != digest]
+        if stale:
+            self._store.forget(run.name, stale)
+            run.forgotten = len(stale)
+        if copies is not None:
+            names, marks = [ids[row] for row in copied], [digests[row] for row in copied]
+            self._store.append(run.name, names, marks, copies)
+            run.copied = len(copied)
+
+    def take(self, row: int, result: Floats | str) -> None:
+        """Keep the vector of a picture and its twins, or the reason why there is none."""
+        catalogue, rows = self._survey.catalogue, [row, *self._twins.get(row, ())]
+        names = [catalogue.ids[one] for one in rows]
+        if isinstance(result, str):
+            self.run.failures += [(name, str(catalogue.paths[row]), result) for name in names]
+            return
+        self._chunk.add(names, self._survey.digests[row], result)
+        self.run.embedded += 1
+        self.run.zeros += not result.any()
+        self.run.copied += len(names) - 1
+
+    def commit(self) -> None:
+        """Hand to the store what it has not got yet."""
+        self._chunk.commit()
+
+    def finish(self, seconds: float, *, alone: bool) -> None:
+        """End the run; of several encoders each is timed by what it would have needed alone."""
+        run = self.run
+        if not alone:
+            seconds = self.seconds
+        if run.embedded > run.kept:  # a few more pictures would measure little but the start
+            run.images_per_second = run.embedded / seconds
+        self._store.finish(run.name, failure_table(run.failures), run.images_per_second)
+
+
+def start_job(
+    encoder: Encoder, survey: Survey, store: Store, *, overwrite: bool, say: Progress
+) -> Job:
+    """What there is to do for one encoder, once it has learnt what it must."""
+    if isinstance(encoder, FittedEncoder):
+        _fit(encoder, survey, store, anew=overwrite, say=say)
+    name = None if overwrite else store.find(encoder.card)
+    if name is None:
+        name = encoder.card.name
+        store.create(encoder.card)
+    return Job(encoder, survey, store, EmbedRun(name, failures=list(survey.failures)))
+
+
+def _fit(
+    encoder: FittedEncoder, survey: Survey, store: Store, *, anew: bool, say: Progress
+) -> None:
+    """Have the encoder learn from a seeded sample of the files, or load what it learnt.
+
+    What it has learnt is kept in the store, also if it learnt elsewhere.
+    """
+    name = str(encoder.spec)
+    state = None if anew else store.state(name)
+    if not encoder.fitted and state is not None:
+        encoder.load_state(state)
+    if not encoder.fitted:
+        say(f"learning {name}", 0, 1)
+        unique = survey.unique()
+        seed = encoder.spec.option("seed", int, 0)
+        count = min(encoder.sample_size, len(unique))
+        chosen = np.sort(np.random.default_rng(seed).choice(len(unique), count, replace=False))
+        encoder.fit([survey.catalogue.paths[unique[place]] for place in chosen])
+        say(f"learning {name}", 1, 1)
+    if state is None:
+        store.put_state(name, encoder.state())
+
+
+def _vectors_of(store: Store, name: str, items: Sequence[str]) -> Floats:
+    kept = store.read(name)
+    row = {item: place for place, item in enumerate(kept.ids)}
+    vectors: Floats = kept.vectors[[row[item] for item in items]]
+    return vectors
+
+
+class _Chunk:
+    """Gathers vectors and hands them to the store ``COMMIT_ROWS`` at a time."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, name
+        self._clear()
+
+    def _clear(self) -> None:
+        self.ids: list[str] = []
+        self.digests: list[str] = []
+        self.vectors: list[Floats] = []
+
+    def add(self, ids: Sequence[str], digest: str, vector: Floats) -> None:
+        self.ids += ids
+        self.digests += [digest] * len(ids)
+        self.vectors += [vector] * len(ids)
+        if len(self.ids) >= COMMIT_ROWS:
+            self.commit()
+
+    def commit(self) -> None:
+        ids, digests, vectors = self.ids, self.digests, self.vectors
+        self._clear()  # first: whoever is stopped right after must not append them again
+        if ids:
+            self.store.append(self.name, ids, digests, np.stack(vectors))

@@ -1,0 +1,46 @@
+"""Paths of many files, kept small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import overload
+
+
+class Paths(Sequence[Path]):
+    """Paths of files by name, in order; each is made when it is asked for.
+
+    A ``Path`` takes several times the room of its name, and catalogues have millions.
+
+    Args:
+        names: of the files, below the root.
+        root: the folder that the names start from; "" takes them as they are.
+
+    Example:
+        >>> Paths(["a.jpg", "b/c.jpg"], "images")[1].as_posix()
+        'images/b/c.jpg'
+    """
+
+    def __init__(self, names: Iterable[str], root: str | Path = "") -> None:
+        self.names, self.root = tuple(names), Path(root)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Paths: ...
+
+    def __getitem__(self, place: int | slice) -> Path | Paths:
+        if isinstance(place, slice):
+            return Paths(self.names[place], self.root)
+        return self.root / self.names[place]
+
+    def take(self, rows: Iterable[int]) -> Paths:
+        """Those of some rows, in that order."""
+        return Paths((self.names[row] for row in rows), self.root)
+
+    def __repr__(self) -> str:
+        return f"Paths({len(self):,} below {str(self.root)!r})"

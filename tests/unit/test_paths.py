@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from likelens.values.paths import Paths
+
+NAMES = st.lists(st.text("abc/", min_size=1).filter(lambda name: not name.startswith("/")))
+
+
+@given(NAMES, st.sampled_from(["", "root", "/far/away"]))
+def test_they_are_the_paths_below_the_root(names, root):
+    expected = [Path(root) / name for name in names]
+    paths = Paths(names, root)
+    assert list(paths) == expected
+    assert len(paths) == len(expected)
+    assert list(paths[1:3]) == expected[1:3]
+    assert list(paths.take(reversed(range(len(names))))) == expected[::-1]
+    assert [paths[-place] for place in range(1, len(names) + 1)] == expected[::-1]
+
+
+def test_whole_names_need_no_root():
+    assert list(Paths(["/a/b.jpg"])) == [Path("/a/b.jpg")]
+
+
+def test_beyond_the_end_there_is_nothing():
+    with pytest.raises(IndexError):
+        Paths(["a"])[1]
+
+
+def test_it_says_how_many_there_are():
+    assert repr(Paths(["a", "b"], "root")) == "Paths(2 below 'root')"
