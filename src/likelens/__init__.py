@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from ._embed import embed
     from ._fuse import fuse
     from ._leaderboard import Leaderboard
+    from ._protocol import choose_queries, find_copies, relevance_of
+    from ._ranking import rank_with
+    from ._retrieval import measure, measure_rankings
     from ._search import Searcher, search
     from ._stress import stress
     from .encoders.base import Encoder, Running, open_encoder
-    from .index.base import Index, build_index
+    from .index.base import Index, build_index, load_index
     from .store.base import open_store
     from .values.catalogue import Catalogue
     from .values.embeddings import Embeddings
     from .values.errors import LikelensError, LikelensWarning
+    from .values.qrels import JudgedRelevance, Judgements
+    from .values.relevance import LabelRelevance, TagRelevance
     from .values.scores import QueryScores
     from .values.spec import Spec
     from .values.tags import Tags
@@ -34,6 +39,9 @@ _PLACES = {
     "Embeddings": "values.embeddings",
     "Encoder": "encoders.base",
     "Index": "index.base",
+    "JudgedRelevance": "values.qrels",
+    "Judgements": "values.qrels",
+    "LabelRelevance": "values.relevance",
     "Leaderboard": "_leaderboard",
     "LikelensError": "values.errors",
     "LikelensWarning": "values.errors",
@@ -41,13 +49,21 @@ _PLACES = {
     "Running": "encoders.base",
     "Searcher": "_search",
     "Spec": "values.spec",
+    "TagRelevance": "values.relevance",
     "Tags": "values.tags",
     "build_index": "index.base",
+    "choose_queries": "_protocol",
     "compare": "_compare",
     "embed": "_embed",
+    "find_copies": "_protocol",
     "fuse": "_fuse",
+    "load_index": "index.base",
+    "measure": "_retrieval",
+    "measure_rankings": "_retrieval",
     "open_encoder": "encoders.base",
     "open_store": "store.base",
+    "rank_with": "_ranking",
+    "relevance_of": "_protocol",
     "search": "_search",
     "stress": "_stress",
 }
@@ -58,6 +74,9 @@ __all__ = [
     "Embeddings",
     "Encoder",
     "Index",
+    "JudgedRelevance",
+    "Judgements",
+    "LabelRelevance",
     "Leaderboard",
     "LikelensError",
     "LikelensWarning",
@@ -65,15 +84,23 @@ __all__ = [
     "Running",
     "Searcher",
     "Spec",
+    "TagRelevance",
     "Tags",
     "build_index",
+    "choose_queries",
     "compare",
     "embed",
+    "find_copies",
     "fuse",
     "garments",
+    "load_index",
+    "measure",
+    "measure_rankings",
     "metrics",
     "open_encoder",
     "open_store",
+    "rank_with",
+    "relevance_of",
     "search",
     "stress",
 ]

@@ -32,6 +32,8 @@ def arguments(name: str, data: st.DataObject) -> dict[str, object]:
     gains, ideal, k = data.draw(strategies.gains())
     images, tags = data.draw(strategies.items())
     relevant = (ideal > 0).sum(axis=1)
+    if "k" not in required(name):  # of whole lists, so empty places are written out
+        gains = np.pad(gains, ((0, 0), (0, ideal.shape[1] - gains.shape[1])))
     known = {
         "gains": gains, "k": k, "ideal": ideal, "relevant": relevant,
         "images": images, "tags": tags,

@@ -9,55 +9,114 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._classes import ClassScores, by_class
     from ._controls import random_tags, shuffled_tags
     from ._corrembed import CategoryScores, corrembed, corrembed_by_category
     from ._hubness import Hubness, hubness
     from ._images import CorrEmbedImages
     from ._naive import corrembed_naive
     from ._ndcg import ndcg
+    from ._rerank import (
+        csls,
+        gallery_moments,
+        local_scaling,
+        mutual_proximity,
+        nearest_distance,
+        nearest_similarity,
+        similarity_moments,
+    )
+    from ._retrieval import (
+        average_precision,
+        cmc,
+        hit_rate,
+        map_at_r,
+        precision,
+        r_precision,
+        recall,
+        reciprocal_rank,
+    )
     from ._significance import PairTests, compare_pairs, shared_ranks
     from ._sums import CorrEmbedSums
+    from ._threshold import Threshold, calibrate
     from ._weights import category_weights
     from .base import METRICS, Laws
 
 _PLACES = {
     "METRICS": "base",
     "CategoryScores": "_corrembed",
+    "ClassScores": "_classes",
     "CorrEmbedImages": "_images",
     "CorrEmbedSums": "_sums",
     "Hubness": "_hubness",
     "Laws": "base",
     "PairTests": "_significance",
+    "Threshold": "_threshold",
+    "average_precision": "_retrieval",
+    "by_class": "_classes",
+    "calibrate": "_threshold",
     "category_weights": "_weights",
+    "cmc": "_retrieval",
     "compare_pairs": "_significance",
     "corrembed": "_corrembed",
     "corrembed_by_category": "_corrembed",
     "corrembed_naive": "_naive",
+    "csls": "_rerank",
+    "gallery_moments": "_rerank",
+    "hit_rate": "_retrieval",
     "hubness": "_hubness",
+    "local_scaling": "_rerank",
+    "map_at_r": "_retrieval",
+    "mutual_proximity": "_rerank",
     "ndcg": "_ndcg",
+    "nearest_distance": "_rerank",
+    "nearest_similarity": "_rerank",
+    "precision": "_retrieval",
+    "r_precision": "_retrieval",
     "random_tags": "_controls",
+    "recall": "_retrieval",
+    "reciprocal_rank": "_retrieval",
     "shared_ranks": "_significance",
     "shuffled_tags": "_controls",
+    "similarity_moments": "_rerank",
 }
 
 __all__ = [
     "METRICS",
     "CategoryScores",
+    "ClassScores",
     "CorrEmbedImages",
     "CorrEmbedSums",
     "Hubness",
     "Laws",
     "PairTests",
+    "Threshold",
+    "average_precision",
+    "by_class",
+    "calibrate",
     "category_weights",
+    "cmc",
     "compare_pairs",
     "corrembed",
     "corrembed_by_category",
     "corrembed_naive",
+    "csls",
+    "gallery_moments",
+    "hit_rate",
     "hubness",
+    "local_scaling",
+    "map_at_r",
+    "mutual_proximity",
     "ndcg",
+    "nearest_distance",
+    "nearest_similarity",
+    "precision",
+    "r_precision",
     "random_tags",
+    "recall",
+    "reciprocal_rank",
     "shared_ranks",
     "shuffled_tags",
+    "similarity_moments",
 ]
 
 

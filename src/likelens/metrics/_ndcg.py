@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
-from ..values.errors import BadShape, first_few
+from ..values.arrays import Floats
+from ..values.errors import BadShape, BadSpec, first_few
 from ..values.scores import QueryScores
 from .base import Laws, check_depth, check_gains
 
 LAWS = Laws(low=0.0, high=1.0, better_item_up_never_lowers=True)
 
+LARGEST_EXPONENT = 1_000.0
+"""Grades beyond this would overflow 2**g."""
 
-def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
+
+def ndcg(
+    gains: npt.ArrayLike,
+    k: int,
+    ideal: npt.ArrayLike,
+    gain: Literal["linear", "exponential"] = "linear",
+) -> QueryScores:
     """Normalised discounted cumulative gain of each query at rank k: nDCG@k.
 
     nDCG@k = DCG@k / IDCG@k, with DCG@k = sum over i = 1..k of g_i / log2(i + 1), and
@@ -21,11 +32,15 @@ def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
     and their tables differ.
 
     Args:
-        gains: (n_queries, depth), gains of the returned items, best first, at least 0.
-            Ties among scores must have been broken already.
+        gains: (n_queries, depth), gains of the returned items, best first, at least 0;
+            pad with 0 where fewer were returned. Ties among scores must have been broken
+            already.
         k: ranks counted, from 1 to depth.
         ideal: (n_queries, at least k), the largest gains judged for the query, found
             or not, downwards; pad with 0.
+        gain: ``"exponential"`` counts 2^g - 1 for a grade g (Burges et al. 2005,
+            doi:10.1145/1102351.1102363), so that high grades weigh more. Grades of 0
+            and 1 give the same either way.
 
     Returns:
         Values in [0, 1]; NaN, counted and left out of the mean, where nothing is
@@ -34,12 +49,20 @@ def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
     Raises:
         BadShape: negative or non-finite gains, gains and ideal of different numbers of
             queries, k beyond either, ideal not sorted downwards, or returned gains that
-            beat the ideal ones (the message names the rows).
+            beat the ideal ones (the message names the rows), or exponential gains of
+            grades above 1,000.
+        BadSpec: there is no such kind of gain.
 
     Example:
         >>> ndcg([[0.0, 1.0]], 2, [[1.0, 0.0]]).per_query.round(3)
         array([0.631])
+        >>> ndcg([[1.0, 3.0]], 2, [[3.0, 1.0]], gain="exponential").per_query.round(3)
+        array([0.71])
     """
+    if gain not in ("linear", "exponential"):
+        raise BadSpec(
+            f"{gain!r} is no kind of gain", where="ndcg", mend="give 'linear' or 'exponential'"
+        )
     found, best = check_gains(gains, where="gains"), check_gains(ideal, where="ideal")
     if len(found) != len(best):
         raise BadShape(
@@ -57,8 +80,11 @@ def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
             where="ideal",
             mend="give the largest gains first",
         )
+    found, best = found[:, :k], best[:, :k]
+    if gain == "exponential":
+        found, best = _exponential(found, "gains"), _exponential(best, "ideal")
     discount = 1.0 / np.log2(np.arange(2, k + 2))
-    reached, possible = found[:, :k] @ discount, best[:, :k] @ discount
+    reached, possible = found @ discount, best @ discount
     beaten = np.flatnonzero(reached > possible * (1 + 1e-9))
     if beaten.size:
         raise BadShape(
@@ -70,3 +96,15 @@ def ndcg(gains: npt.ArrayLike, k: int, ideal: npt.ArrayLike) -> QueryScores:
     value = np.full(len(found), np.nan)
     np.divide(reached, possible, where=possible > 0, out=value)
     return QueryScores(np.minimum(value, 1.0))
+
+
+def _exponential(grades: Floats, where: str) -> Floats:
+    """2^g - 1, exact for small g."""
+    if grades.max(initial=0.0) > LARGEST_EXPONENT:
+        raise BadShape(
+            f"grades up to {grades.max():g} are too large for gains of 2^g - 1",
+            where=where,
+            mend="scale the grades down, or take linear gains",
+        )
+    gains: Floats = np.expm1(grades * np.log(2.0))
+    return gains

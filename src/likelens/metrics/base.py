@@ -14,6 +14,14 @@ from ..values.registry import Registry
 METRICS = Registry("metric")
 METRICS.add("corrembed", "likelens.metrics._corrembed:corrembed")
 METRICS.add("ndcg", "likelens.metrics._ndcg:ndcg")
+METRICS.add("precision", "likelens.metrics._retrieval:precision")
+METRICS.add("recall", "likelens.metrics._retrieval:recall")
+METRICS.add("hit_rate", "likelens.metrics._retrieval:hit_rate")
+METRICS.add("cmc", "likelens.metrics._retrieval:cmc")
+METRICS.add("reciprocal_rank", "likelens.metrics._retrieval:reciprocal_rank")
+METRICS.add("average_precision", "likelens.metrics._retrieval:average_precision")
+METRICS.add("r_precision", "likelens.metrics._retrieval:r_precision")
+METRICS.add("map_at_r", "likelens.metrics._retrieval:map_at_r")
 
 
 @dataclass(frozen=True)

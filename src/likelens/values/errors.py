@@ -9,7 +9,9 @@ LikelensError
 ├── FingerprintMismatch  vectors of two encoders would be mixed            (ValueError)
 ├── MissingExtra         an optional library is not installed              (ImportError)
 ├── NoWeights            an encoder's weights cannot be had                (RuntimeError)
-└── StoreBroken          a store is damaged, or is none                    (RuntimeError)
+├── NotFetched           an address gives no picture, a service no answer  (RuntimeError)
+├── StoreBroken          a store is damaged, or is none                    (RuntimeError)
+└── IndexBroken          a saved index is damaged, or is none              (RuntimeError)
 """
 
 from __future__ import annotations
@@ -73,8 +75,16 @@ class NoWeights(LikelensError, RuntimeError):
     """An encoder's weights cannot be had: no network, no space, a damaged file."""
 
 
+class NotFetched(LikelensError, RuntimeError):
+    """An address gives no picture, or a service no answer."""
+
+
 class StoreBroken(LikelensError, RuntimeError):
     """A store is damaged, or is none."""
+
+
+class IndexBroken(LikelensError, RuntimeError):
+    """A saved index is damaged, or is none; it can be built again from its vectors."""
 
 
 class LikelensWarning(UserWarning):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .errors import BadSpec
+from .errors import BadSpec, nearest
 
 
 class Registry:
@@ -46,10 +46,11 @@ class Registry:
             BadSpec: nothing has that name.
         """
         if name not in self._places:
+            all_names = f"choose one of: {', '.join(self._places)}"
             raise BadSpec(
                 f"there is no {self.kind} {name!r}",
                 where=name,
-                mend=f"choose one of: {', '.join(self._places)}",
+                mend=f"{nearest(name, self._places)} {all_names}".strip(),
             )
         module, attribute = self._places[name].split(":")
         return getattr(import_module(module), attribute)

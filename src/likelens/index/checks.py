@@ -1,0 +1,127 @@
+"""What comes into an index, checked: vectors, queries, positions, k."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from ..values.arrays import Array, Floats, Positions, check_vectors, rows_not_finite, unit_rows
+from ..values.errors import BadShape, first_few
+from .scan import COSINE
+
+PLAIN = (1e-20, 1e20)
+"""Squared lengths for which float32 neither overflows nor loses an entry that matters."""
+
+CHUNK = 65_536
+
+
+def ready(vectors: Array, metric: str, where: str) -> Floats:
+    """Vectors as the index compares them: (n, d) float32, contiguous; unit rows for cosine.
+
+    The usual case, finite float32 of ordinary lengths, takes one look at the squared
+    lengths: they are not between two numbers if anything in the rows is amiss.
+
+    Raises:
+        BadShape: no matrix of finite numbers, or too large for float32.
+    """
+    rows = np.asarray(vectors)
+    if metric == COSINE and rows.dtype == np.float32 and rows.ndim == 2 and rows.size:
+        if len(rows) == 1:
+            square = float(rows[0] @ rows[0])
+            if PLAIN[0] < square < PLAIN[1]:
+                return rows / np.float32(sqrt(square))
+        squares = np.einsum("ij,ij->i", rows, rows)
+        if squares.min() > PLAIN[0] and squares.max() < PLAIN[1]:
+            return np.ascontiguousarray(rows / np.sqrt(squares)[:, None])
+    rows = check_vectors(rows, where=where)
+    if metric == COSINE:
+        return np.ascontiguousarray(unit_rows(rows))
+    with np.errstate(over="ignore"):
+        rows = np.array(rows, np.float32, order="C")
+    broken = rows_not_finite(np.einsum("ij,ij->i", rows, rows)[:, None])
+    if broken.size:
+        raise BadShape(
+            f"{broken.size:,} vectors are too long to be compared: rows {first_few(broken)}",
+            where=where,
+            mend="give vectors shorter than 1e18, or use the cosine",
+        )
+    return rows
+
+
+def ready_matrix(vectors: Array, metric: str, where: str) -> Floats:
+    """The same for a whole gallery, a part at a time, so that memory holds it only once."""
+    matrix = np.asarray(vectors)
+    if matrix.ndim != 2 or len(matrix) <= CHUNK:
+        return ready(matrix, metric, where)
+    if matrix.dtype.kind == "f":
+        check_vectors(matrix, where=where)  # names the rows of the whole
+    rows = np.empty(matrix.shape, np.float32)
+    for start in range(0, len(matrix), CHUNK):
+        rows[start : start + CHUNK] = ready(matrix[start : start + CHUNK], metric, where)
+    return rows
+
+
+def check_dim(vectors: Array, dim: int, what: str, where: str) -> Array:
+    """The same vectors as a matrix of the index's width; a single one becomes a row.
+
+    Raises:
+        BadShape: they have another width.
+    """
+    matrix = np.asarray(vectors)
+    if matrix.ndim == 1:
+        matrix = matrix[None]
+    if matrix.ndim == 2 and matrix.shape[1] != dim:
+        raise BadShape(
+            f"{what} have {matrix.shape[1]} dimensions, the index has {dim}",
+            where=where,
+            mend=f"encode the {what} with the encoder that made the index",
+        )
+    return matrix
+
+
+def check_k(k: int, where: str) -> int:
+    """How many are asked for.
+
+    Raises:
+        BadShape: not a whole number of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise BadShape(f"k = {k!r} is not at least 1", where=where, mend="give a whole k >= 1")
+    return int(k)
+
+
+def allowed_rows(allowed: Array, count: int) -> Positions:
+    """Ascending positions from a mask or from positions.
+
+    Raises:
+        BadShape: the mask has another length, or a position lies outside.
+    """
+    chosen = np.asarray(allowed)
+    if chosen.dtype == bool:
+        if chosen.shape != (count,):
+            raise BadShape(
+                f"the mask of allowed vectors has shape {chosen.shape}, not ({count},)",
+                where="Index.search",
+                mend="give one True or False a vector",
+            )
+        return np.flatnonzero(chosen)
+    return np.unique(positions_in(chosen, count, "allowed positions", "Index.search"))
+
+
+def positions_in(positions: Array, count: int, what: str, where: str) -> Positions:
+    """Positions in an index, in the order given.
+
+    Raises:
+        BadShape: they are not whole numbers, or one lies outside.
+    """
+    chosen = np.asarray(positions).reshape(-1)
+    if chosen.size == 0:
+        return np.zeros(0, np.int64)
+    if chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= count:
+        raise BadShape(
+            f"{what} must be whole numbers from 0 to {count - 1}",
+            where=where,
+            mend="give positions in the index" + (", or a bool mask" if "allowed" in what else ""),
+        )
+    return chosen.astype(np.int64)

@@ -1,0 +1,485 @@
+"""Indexes saved in a store: built, brought up to date, damaged, refused; and the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import paint
+from likelens import Catalogue, Searcher, embed, open_store
+from likelens._indexes import Changes, Held, keep_index, list_indexes, marks_of, open_index
+from likelens.index.base import INDEXES
+from likelens.values.embeddings import Embeddings, EncoderCard, failure_table
+from likelens.values.errors import (
+    BadQuery,
+    BadSpec,
+    BadTable,
+    FingerprintMismatch,
+    IndexBroken,
+)
+
+COLOUR = "opencv:colour"
+GRAPH = "hnsw(m=8, build=40)"
+
+
+def crowd(ids: list[str], seed: int = 0, dim: int = 8, mark: str = "f1") -> Embeddings:
+    """Vectors that belong to ids: the same id and seed give the same vector."""
+    rows = [np.random.default_rng((seed, int(item))).standard_normal(dim) for item in ids]
+    vectors = np.array(rows, np.float32).reshape(len(ids), dim)
+    return Embeddings(tuple(ids), vectors, EncoderCard("a:b", mark, dim), failure_table())
+
+
+def names(start: int, stop: int) -> list[str]:
+    return [str(number) for number in range(start, stop)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return open_store(tmp_path / "store")
+
+
+@pytest.fixture
+def stored(shop, tmp_path):
+    embed(Catalogue.open(shop), COLOUR, tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A store of 1,300 items whose vectors are drawn: many enough for an index to be used."""
+    root = tmp_path_factory.mktemp("large")
+    picture = paint(root / "0.png", 0, (4, 4))
+    lines = ["id,kind"]
+    (root / "images").mkdir()
+    for number in range(1300):
+        shutil.copy(picture, root / "images" / f"{number}.png")
+        lines.append(f"{number},k{number % 4}")
+    (root / "shop.csv").write_text("\n".join(lines) + "\n")
+    embed(Catalogue.open(root / "shop.csv"), "control:random?dim=8", root / "store")
+    return root / "store"
+
+
+def check(placed, embeddings: Embeddings, k: int = 5) -> None:
+    """The rows that it finds are those of brute force."""
+    unit = embeddings.vectors.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for row in range(0, len(unit), 97):
+        cosines = unit @ unit[row]
+        truth = np.argsort(-cosines, kind="stable")[:k]
+        found = placed.explain(embeddings.vectors[row], k)
+        assert set(found.positions[0]) == set(truth)
+        np.testing.assert_allclose(found.scores[0], np.sort(cosines)[::-1][:k], atol=1e-5)
+        allowed = np.arange(len(unit)) % 3 == 1
+        among = [one for one in np.argsort(-cosines, kind="stable") if allowed[one]][:k]
+        found = placed.explain(embeddings.vectors[row], k, allowed)
+        assert set(found.positions[0]) == set(among)
+
+
+# --- saved, and brought up to date ------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["exact", "kdtree", GRAPH, "lsh(rerank=2000)", "ivf(probes=99)"])
+def test_what_was_saved_is_used(folder, kind):
+    before = crowd(names(0, 1200))
+    _, path = keep_index(folder, before, kind)
+    assert path.suffix == ".index"
+    placed = open_index(folder, before, kind)
+    assert placed.saved
+    assert not placed.changes
+    assert placed.notes == ()
+    check(placed, before)
+
+
+def test_items_that_came_went_and_changed_are_brought_in_without_a_rebuild(folder, monkeypatch):
+    keep_index(folder, crowd(names(0, 1400)), GRAPH)
+    ids = [*names(900, 1450), *names(100, 900)]  # another order; 0 to 99 gone, 50 new
+    now = crowd(ids)
+    now.vectors[3], now.vectors[700] = -now.vectors[3], 2 * now.vectors[9]
+    monkeypatch.setattr(INDEXES.load("hnsw"), "_build", None)
+    placed = open_index(folder, now, GRAPH)
+    assert placed.changes == Changes(added=50, changed=2, removed=100)
+    assert str(placed.changes) == "50 added, 2 changed, 100 removed"
+    check(placed, now)
+    assert open_index(folder, now, GRAPH).changes, "searching writes nothing"
+    keep_index(folder, now, GRAPH)
+    again = open_index(folder, now, GRAPH)
+    assert again.saved
+    assert not again.changes
+    check(again, now)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12), st.integers(0, 1)), max_size=5))
+def test_any_chain_of_stores_ends_right(tmp_path_factory, chain):
+    store = open_store(tmp_path_factory.mktemp("s") / "store")
+    keep_index(store, crowd(names(0, 20)), "exact")
+    for start, length, seed in chain:
+        now = crowd(names(start, start + length + 1), seed=seed)
+        placed, _ = keep_index(store, now, "exact")
+        assert placed.saved
+        unit = now.vectors / np.linalg.norm(now.vectors, axis=1, keepdims=True)
+        found = placed.explain(now.vectors, len(now))
+        np.testing.assert_array_equal(np.sort(found.positions, axis=1)[0], np.arange(len(now)))
+        truth = -np.sort(-(unit @ unit.T), axis=1)
+        np.testing.assert_allclose(found.scores, truth, atol=1e-5)
+
+
+def test_equal_scores_are_ordered_as_in_the_catalogue(folder):
+    before = crowd(names(10, 30))
+    before.vectors[:] = 1.0
+    keep_index(folder, before, "exact")
+    now = crowd(names(0, 30))
+    now.vectors[:] = 1.0
+    placed = open_index(folder, now, "exact")
+    assert placed.explain(now.vectors[5], 30).positions[0].tolist() == list(range(30))
+
+
+def test_options_of_the_search_need_no_other_index(folder):
+    vectors = crowd(names(0, 1200))
+    keep_index(folder, vectors, "hnsw(m=8, ef=33)")
+    assert open_index(folder, vectors, "hnsw(m=8)").index.ef == 33
+    placed = open_index(folder, vectors, "hnsw( ef = 77, build=100, m=8)")
+    assert placed.saved
+    assert placed.index.ef == 77
+    assert not open_index(folder, vectors, "hnsw(m=9)").saved
+
+
+def test_every_kind_has_a_file_of_its_own_and_knows_its_options(folder):
+    """The file's name is made of attributes that bear the options' names."""
+    vectors, paths = crowd(names(0, 30)), set()
+    for name in INDEXES.names():
+        for kind in INDEXES.load(name).EXAMPLES:
+            if "l2" not in kind:
+                paths.add(keep_index(folder, vectors, kind)[1])
+                assert open_index(folder, vectors, kind).saved
+    assert len(list_indexes(folder)) == len(paths) >= 12
+
+
+def test_marks_tell_vectors_apart():
+    draw = np.random.default_rng(0)
+    vectors = draw.standard_normal((5000, 5)).astype(np.float32)
+    marks = marks_of(vectors)
+    assert len(np.unique(marks)) == 5000
+    near = vectors.copy()
+    near[:, 2] = np.nextafter(near[:, 2], np.float32(9))
+    assert (marks_of(near) != marks).all()
+    assert (marks_of(vectors[::-1])[::-1] == marks).all(), "whatever is beside it"
+    assert marks_of(vectors[:0]).shape == (0,)
+
+
+def test_a_store_in_memory_has_nothing_saved():
+    placed = open_index(open_store(None), crowd(names(0, 30)), "hnsw")
+    assert not placed.saved
+    with pytest.raises(BadTable, match="no folder"):
+        keep_index(open_store(None), crowd(names(0, 30)), "hnsw")
+
+
+# --- damaged, or of another encoder ------------------------------------------------
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(bytes(content))
+
+
+DAMAGE = {
+    "a flipped byte": lambda path: flip(path),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+    "a list that is damaged": lambda path: path.with_suffix(".items").write_bytes(b"PAR1 no"),
+    "a list that is gone": lambda path: path.with_suffix(".items").unlink(),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_is_damaged_is_named_and_built_again(folder, name):
+    vectors = crowd(names(0, 1200))
+    _, path = keep_index(folder, vectors, GRAPH)
+    DAMAGE[name](path)
+    placed = open_index(folder, vectors, GRAPH)
+    assert not placed.saved
+    assert path.stem in placed.notes[0]
+    assert "built again from the store" in placed.notes[0]
+    check(placed, vectors)
+    again = open_index(folder, vectors, GRAPH)
+    assert again.saved
+    assert again.notes == ()
+
+
+def test_a_list_of_another_file_is_no_list(folder):
+    _, path = keep_index(folder, crowd(names(0, 40)), "exact")
+    listed = path.with_suffix(".items").read_bytes()
+    keep_index(folder, crowd(names(5, 45)), "exact")
+    path.with_suffix(".items").write_bytes(listed)
+    assert isinstance(list_indexes(folder)[0], IndexBroken)
+    placed = open_index(folder, crowd(names(5, 45)), "exact")
+    assert "belongs to another file" in placed.notes[0]
+
+
+def test_what_cannot_be_saved_again_is_used_nevertheless(folder, monkeypatch):
+    import likelens._indexes as module
+
+    _, path = keep_index(folder, crowd(names(0, 40)), "exact")
+    flip(path)
+
+    def refused(*_):
+        raise BadTable("this cannot be written: read-only", where="x", mend="y")
+
+    monkeypatch.setattr(module, "_save", refused)
+    placed = open_index(folder, crowd(names(0, 40)), "exact")
+    assert "but not saved: this cannot be written" in placed.notes[0]
+
+
+def test_an_index_of_another_encoder_is_refused_and_can_be_built_anew(folder):
+    keep_index(folder, crowd(names(0, 40)), "exact")
+    other = crowd(names(0, 40), mark="f2")
+    with pytest.raises(FingerprintMismatch, match="f1, not of f2"):
+        open_index(folder, other, "exact")
+    placed, _ = keep_index(folder, other, "exact")
+    assert not placed.saved
+    assert open_index(folder, other, "exact").saved
+
+
+# --- searches ----------------------------------------------------------------------
+
+
+def test_a_search_by_an_index_finds_what_an_exact_one_finds(large):
+    exact, near = Searcher(large), Searcher(large, index="hnsw(ef=400)")
+    for item in ("3", "500", "1299"):
+        for asked in (
+            {},
+            {"k": 40},
+            {"where": "kind = 'k1'"},
+            {"where": "kind = 'k1' and id < '2'"},
+            {"include_self": True},
+            {"group_by": "kind", "k": 3},
+            {"collapse": 0.99},
+            {"diversity": 0.3},
+            {"threshold": 0.6},
+            {"minus": ["7"]},
+        ):
+            want, got = exact.search(item, **asked), near.search(item, **asked)
+            assert got.ids == want.ids, (item, asked)
+            assert got.candidates == want.candidates
+            assert got.index == "hnsw(ef=400)"
+            assert (want.index, want.path, want.recall) == (None, "exact", None)
+
+
+def test_the_path_and_its_recall_are_told(large):
+    searcher = Searcher(large, index="lsh(bits=16, rerank=30)")
+    whole = searcher.search("3")
+    assert (whole.path, whole.recall) == ("index", None), "the query itself is no filter"
+    some = searcher.search("3", where="kind <> 'k1'")
+    assert some.path == "filtered"
+    exact = set(Searcher(large).search("3", where="kind <> 'k1'").ids)
+    assert some.recall == pytest.approx(len(exact & set(some.ids)) / 12)
+    assert some.recall < 1.0, "else nothing was shown"
+    few = searcher.search("3", where="kind = 'k1' and id < '12'")
+    assert (few.path, few.recall) == ("exact", None)
+
+
+def test_a_rerank_needs_no_index(large):
+    with pytest.raises(BadQuery, match="no index can spare"):
+        Searcher(large, index="hnsw").search("3", rerank="csls")
+
+
+def test_exact_is_what_every_search_is(large):
+    searcher = Searcher(large, index="exact")
+    assert searcher.near is None
+    with pytest.raises(BadSpec, match="rank by cosine similarity"):
+        Searcher(large, index="exact(metric=l2)")
+
+
+def test_pictures_embedded_after_the_index_was_built_are_found(shop, stored, tmp_path, likelens):
+    assert likelens("index", "build", "--store", stored)[0] == 0
+    paint(tmp_path / "images" / "8.png", 8)
+    paint(tmp_path / "images" / "3.png", 33)
+    lines = shop.read_text().splitlines()
+    shop.write_text("\n".join([*lines[:2], *lines[3:], "8,red,hat,1.0"]) + "\n")  # without 1
+    assert likelens("embed", shop, "--store", stored, "-e", COLOUR)[0] == 0
+    arguments = ("search", tmp_path / "images" / "8.png", "--store", stored, "-k", 20)
+    _, exact, _ = likelens(*arguments, "--include-self", "--json")
+    code, out, err = likelens(*arguments, "--include-self", "--json", "--index", "hnsw")
+    assert code == 0
+    assert json.loads(out)["hits"] == json.loads(exact)["hits"]
+    assert json.loads(out)["path"] == "exact", "there are few"
+    assert "since the index was saved: 1 added, 1 changed, 1 removed" in err
+    _, out, _ = likelens("index", "info", "--store", stored)
+    assert "behind: 1 added, 1 changed, 1 removed" in out
+    _, out, _ = likelens("index", "build", "--store", stored)
+    assert "brought up to date (1 added, 1 changed, 1 removed)" in out
+    _, _, err = likelens(*arguments, "--index", "hnsw")
+    assert "since the index" not in err
+
+
+# --- the commands ------------------------------------------------------------------
+
+
+def test_build_and_info(large, likelens):
+    code, out, _ = likelens("index", "build", "--store", large, "--kind", GRAPH, "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert (made["vectors"], made["built"], made["structure"]) == (1300, True, True)
+    assert likelens("index", "build", "--store", large, "--kind", GRAPH)[1].count("brought up") == 1
+    _, out, _ = likelens("index", "build", "--store", large, "--kind", GRAPH, "--overwrite")
+    assert "1,300 vectors, built in" in out
+    code, out, _ = likelens("index", "info", "--store", large, "--json")
+    (one,) = json.loads(out)["encoders"]
+    assert one["indexes"][0]["state"] == "up to date"
+    assert one["indexes"][0]["index"] == GRAPH
+    found = Searcher(large).hubs(10)
+    assert one["hubs"]["orphans"] == list(found.orphans)
+    assert one["hubs"]["skewness"] == pytest.approx(found.skewness)
+    code, out, err = likelens("index", "info", "--store", large, "--no-hubs")
+    assert code == 0
+    assert "hubs: " not in out
+    assert "--hubs does" in err
+    code, out, _ = likelens("index", "info", "--store", large, "-k", 3)
+    assert "the 3 nearest of others" in out
+    assert re.search(r"orphans: [\d,]+ \(", out)
+
+
+def test_info_names_what_is_damaged(stored, likelens):
+    likelens("index", "build", "--store", stored)
+    (held,) = list_indexes(open_store(stored))
+    assert isinstance(held, Held)
+    held.path.with_suffix(".items").unlink()
+    code, out, err = likelens("index", "info", "--store", stored)
+    assert code == 0
+    assert "no index is saved" in out
+    assert "items is missing" in err
+    assert likelens("search", "1", "--store", stored, "--index", "hnsw")[0] == 0
+    assert "items is missing" not in likelens("index", "info", "--store", stored)[2]
+
+
+def test_tune(large, tmp_path, likelens, monkeypatch):
+    import likelens._tune as module
+
+    monkeypatch.setattr(module.tune, "__kwdefaults__", {
+        **module.tune.__kwdefaults__, "lines": (module.Line("hnsw", "ef", (16, 64)),),
+    })  # fmt: skip
+    asked = ("index", "tune", "--store", large, "--queries", 30)
+    code, out, err = likelens(*asked, "--out", tmp_path / "t.html")
+    assert code == 0
+    assert "hnsw(ef=16)" in out
+    assert "Recommended: " in out
+    assert f"page: {tmp_path / 't.html'}" in out
+    assert "how costs grow cannot be told from 1,300 vectors" in err
+    assert "<polyline" in (tmp_path / "t.html").read_text(encoding="utf-8")
+    code, out, _ = likelens(*asked, "--json", "--queries", 5000)
+    found = json.loads(out)
+    assert found["queries"] == 1300
+    assert "5,000 queries were wanted" in found["notes"][0]
+    assert {one["line"] for one in found["settings"]} == {"exact", "hnsw"}
+
+    def interrupted(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module._Run, "follow", interrupted)
+    code, out, err = likelens(*asked)
+    assert code == 130
+    assert "Recommended: " in out
+    assert "stopped" in err
+
+
+WRONG = {
+    "an unknown kind": (["build", "--kind", "hsnw"], 2, "did you mean hnsw"),
+    "an unknown option": (["build", "--kind", "hnsw(links=3)"], 2, "its options are: m, ef, build"),
+    "an option out of range": (["build", "--kind", "hnsw(m=0)"], 2, "m=0 is not a whole number"),
+    "half a kind": (["build", "--kind", "hnsw(m=16"], 2, "write kind or kind(option=value"),
+    "another metric": (["build", "--kind", "exact(metric=l2)"], 2, "rank by cosine similarity"),
+    "no store": (["build", "--store", "gone"], 1, "no store here"),
+    "no store to look at": (["info", "--store", "gone"], 1, "no store here"),
+    "no store to tune": (["tune", "--store", "gone"], 1, "no store here"),
+    "an encoder that was not used": (["build", "-e", "opencv:hog"], 2, "no vectors by opencv:hog"),
+    "lists of nothing": (["info", "-k", "0"], 2, "k = 0"),
+    "k of nothing": (["tune", "-k", "0"], 2, "k = 0"),
+    "a recall of nothing": (["tune", "--target-recall", "0"], 2, "recall of 0 cannot"),
+    "a recall above one": (["tune", "--target-recall", "1.5"], 2, "recall of 1.5 cannot"),
+    "no queries": (["tune", "--queries", "0"], 2, "0 queries"),
+    "no time": (["tune", "--budget-seconds", "0"], 2, "in 0 s"),
+    "a recall that is no number": (["tune", "--target-recall", "most"], 2, "--target-recall"),
+    "a page into a folder": (["tune", "--out", "{root}"], 2, "cannot be written"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_uses_get_one_clear_answer(name, stored, tmp_path, likelens, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given, code, message = WRONG[name]
+    arguments = [one.format(root=tmp_path) for one in given]
+    if "--store" not in arguments:
+        arguments += ["--store", str(stored)]
+    got, out, err = likelens("index", *arguments)
+    text = " ".join(err.replace("│", " ").split())
+    assert got == code, text
+    assert message in text
+    assert "Traceback" not in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (["--index", "tree"], 2, "there is no index 'tree'"),
+        (["--index", "hnsw(x=1)"], 2, "no option 'x'"),
+        (["--index", "hnsw", "--rerank", "csls"], 2, "no index can spare"),
+        (["--index", "hnsw", "--where", "size = 3"], 2, "the columns are: id"),
+        (["--index", "hnsw", "-k", "0"], 2, "k = 0"),
+    ],
+)
+def test_wrong_searches_by_an_index(given, code, message, stored, likelens):
+    got, out, err = likelens("search", "1", "--store", stored, *given)
+    assert got == code
+    assert message in err
+    assert out == ""
+
+
+def test_stores_that_have_no_or_several_encoders(shop, stored, tmp_path, likelens):
+    open_store(tmp_path / "empty")
+    for command in ("build", "tune"):
+        code, _, err = likelens("index", command, "--store", tmp_path / "empty")
+        assert code == 2
+        assert "vectors by 0 encoders" in err
+    assert "no vectors" in likelens("index", "info", "--store", tmp_path / "empty")[1]
+    embed(Catalogue.open(shop), "opencv:hog?size=32", stored)
+    for command in ("build", "tune"):
+        code, _, err = likelens("index", command, "--store", stored)
+        assert code == 2
+        assert "choose one with -e: opencv:colour, opencv:hog" in err
+    assert likelens("index", "info", "--store", stored)[1].count("vectors of") == 2
+
+
+def test_an_encoder_whose_vectors_are_gone(folder):
+    with pytest.raises(BadTable, match="no vector by a:b"):
+        keep_index(folder, crowd([]), "hnsw")
+
+
+def test_another_encoder_under_the_same_name(shop, stored, likelens, monkeypatch):
+    from likelens.encoders import classical
+
+    assert likelens("index", "build", "--store", stored, "--kind", "exact")[0] == 0
+    assert likelens("index", "build", "--store", stored)[0] == 0
+    monkeypatch.setattr(classical, "CV_VERSION", "999")
+    assert likelens("embed", shop, "--store", stored, "-e", COLOUR, "--overwrite")[0] == 0
+    code, _, err = likelens("search", "1", "--store", stored, "--index", "hnsw")
+    assert code == 1
+    assert "holds vectors of the encoder" in err
+    assert "of another encoder" in likelens("index", "info", "--store", stored)[1]
+    assert likelens("index", "build", "--store", stored)[0] == 0
+    assert likelens("search", "1", "--store", stored, "--index", "hnsw")[0] == 0
+
+
+def test_the_list_beside_an_index_can_be_read_by_others(stored, likelens):
+    _, out, _ = likelens("index", "build", "--store", stored, "--json")
+    table = pq.read_table(json.loads(out)["file"].replace(".index", ".items"))
+    assert table["id"].to_pylist() == names(0, 8)
