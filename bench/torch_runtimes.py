@@ -3,8 +3,9 @@
 python -m bench.torch_runtimes [engines] [drift] [end]
 
 `engines`: images/s on pictures that are ready, in turns; weights are random, for speed does
-not depend on them. `drift`: what bfloat16 does to the vectors of real pictures. `end`: files
-to vectors, `likelens embed` against a DataLoader with the model's own transform.
+not depend on them. `drift`: what bfloat16 and int8 do to the vectors of real pictures. `end`:
+files to vectors, `likelens embed` against a DataLoader with the model's own transform, plainly and
+with the allocator settings that make torch quick on this kind of machine.
 BENCH_IMAGES, BENCH_ROUNDS and BENCH_NETWORKS adjust it.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.embedding import QUICK_TORCH
 from bench.timing import data_root, median, print_table
 
 NETWORKS = os.environ.get(
@@ -37,6 +39,7 @@ SECONDS = 4.0  # of each turn on ready pictures
 ENGINES = {
     "torch, eager": ("torch", "float32"),
     "onnx": ("onnx", "float32"),
+    "onnx, int8": ("onnx", "int8"),
     "openvino, float32": ("openvino", "float32"),
     "openvino, bfloat16": ("openvino", "bfloat16"),
 }
@@ -53,10 +56,17 @@ def files() -> tuple[Path, ...]:
     return tuple(unique.values())
 
 
-def trained() -> str:
-    """A network that has learnt: of a random one, all vectors are nearly the same."""
-    path = data_root() / "weights" / "mobilenetv2_100.imagenet.safetensors"
-    return f"checkpoint:{path}?arch=timm:mobilenetv2_100?pad_type=same"
+def trained() -> dict[str, str]:
+    """Networks that have learnt: of a random one, all vectors are nearly the same."""
+    files = {
+        "mobilenetv2_100": "timm:mobilenetv2_100?pad_type=same",
+        "squeezenet1_0": "torchvision:squeezenet1_0",
+    }
+    folder = data_root() / "weights"
+    return {
+        f"checkpoint:{folder / name}.imagenet.safetensors?arch={arch}": f"{name}, ImageNet"
+        for name, arch in files.items()
+    }
 
 
 def opened(name: str, runtime: str, dtype: str = "float32") -> Any:
@@ -116,48 +126,36 @@ def has_vino() -> bool:
 
 
 def drift() -> None:
+    from likelens.encoders.drift import drift_of
     from likelens.images import open_image
 
     rows = []
-    for name in (trained(), *NETWORKS):
+    names = {**trained(), **{name: f"{name}, random" for name in NETWORKS}}
+    ways = {
+        "torch, bfloat16": ("torch", "bfloat16"),
+        "openvino, bfloat16": ("openvino", "bfloat16"),
+        "onnx, int8": ("onnx", "int8"),
+    }
+    for name, shown in names.items():
         exact = opened(name, "onnx")
         prepared = [exact.prepare(open_image(path)) for path in files()]
         expected = exact.forward(prepared)
-        ways = {"torch": "torch, bfloat16", "openvino": "openvino, bfloat16"}
-        for runtime, way in ways.items():
+        for way, (runtime, dtype) in ways.items():
             if runtime == "openvino" and not has_vino():
                 continue
-            made = opened(name, runtime, "bfloat16").forward(prepared)
-            cosines = (unit(made) * unit(expected)).sum(1)
-            share = overlap(top(unit(made)), top(unit(expected)))
-            shown = "mobilenetv2_100, ImageNet" if ":" in name else f"{name}, random"
+            found = drift_of(opened(name, runtime, dtype).forward(prepared), expected)
             rows.append(
-                [shown, way, f"{cosines.min():.5f}", f"{cosines.mean():.5f}", f"{share:.3f}"]
+                [shown, way, f"{found.lowest:.5f}", f"{found.mean:.5f}", f"{found.shared:.3f}"]
             )
     print_table(
         ["network", "by", "least cosine", "mean cosine", f"overlap of top 10 among {IMAGES}"], rows
     )
 
 
-def unit(vectors: Any) -> Any:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def top(vectors: Any) -> Any:
-    scores = vectors @ vectors.T
-    np.fill_diagonal(scores, -np.inf)
-    return np.argsort(-scores, axis=1)[:, :10]
-
-
-def overlap(one: Any, other: Any) -> float:
-    shares = [len(set(a) & set(b)) / 10 for a, b in zip(one, other, strict=True)]
-    return float(np.mean(shares))
-
-
 # --- end to end --------------------------------------------------------------------
 
 
-def likelens_embed(name: str) -> Callable[[], object]:
+def likelens_embed(name: str, dtype: str = "float32") -> Callable[[], object]:
     from likelens import Catalogue, open_store
     from likelens._embed import fill
 
@@ -166,7 +164,7 @@ def likelens_embed(name: str) -> Callable[[], object]:
     table = folder / "items.csv"
     table.write_text("id\n" + "".join(f"{path.stem}\n" for path in files()))
     catalogue = Catalogue.open(table, images=files()[0].parent)
-    encoder = opened(name, "auto")
+    encoder = opened(name, "auto", dtype)
     encoder.expect(IMAGES, [encoder])  # exported before: kept for all later runs
 
     def run() -> None:
@@ -206,9 +204,13 @@ def torch_loader(name: str, workers: int) -> Callable[[], object]:
 
 WAYS: dict[str, Callable[[str], Callable[[], object]]] = {
     "likelens embed": likelens_embed,
+    "likelens embed, int8": lambda name: likelens_embed(name, "int8"),
     "DataLoader, 0 workers": lambda name: torch_loader(name, 0),
     "DataLoader, 2 workers": lambda name: torch_loader(name, 2),
 }
+QUICK = ", allocator set"
+for workers in (0, 2):
+    WAYS[f"DataLoader, {workers} workers{QUICK}"] = WAYS[f"DataLoader, {workers} workers"]
 
 
 def measure(network: str, way: str) -> None:
@@ -223,6 +225,7 @@ def measure(network: str, way: str) -> None:
 def in_a_process(network: str, way: str) -> float:
     done = subprocess.run(
         [sys.executable, "-m", "bench.torch_runtimes", "--one", network, way],
+        env=os.environ | (QUICK_TORCH if way.endswith(QUICK) else {}),
         capture_output=True,
         text=True,
         check=False,

@@ -15,7 +15,7 @@ import numpy as np
 from . import metrics
 from ._embed import Progress, embed, fill_all
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
-from .encoders.base import Encoder, Running, VectorSource, open_encoders
+from .encoders.base import Encoder, Running, VectorSource, open_encoder, open_encoders
 from .index.base import build_index
 from .store.base import Store, open_store
 from .store.memory import MemoryStore
@@ -174,6 +174,7 @@ def _embed_all(
     seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
     runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)
     made = iter(runs)
+    kept = {str(one.spec): run.name for one, run in zip(seeing, runs, strict=True)}
     found: list[Embeddings] = []
     missing: dict[str, str] = {}
     for encoder in encoders:
@@ -181,12 +182,29 @@ def _embed_all(
             found.append(store.embeddings(next(made).name, catalogue.ids))
             continue
         try:
-            found.append(embed(catalogue, encoder, store, progress=progress))
+            found.append(_joined(encoder, catalogue, kept, store, progress))
         except (NoWeights, MissingExtra) as error:
             missing[str(encoder.spec)] = _why(error)
             if len(missing) == len(encoders):
                 raise
     return found, missing
+
+
+def _joined(
+    source: VectorSource,
+    catalogue: Catalogue,
+    kept: Mapping[str, str],
+    store: Store,
+    progress: Progress | None,
+) -> Embeddings:
+    """A source's vectors; those that it stands on are not made again if the store has them."""
+
+    def by(spec: str) -> Embeddings:
+        if spec in kept:
+            return store.embeddings(kept[spec], catalogue.ids)
+        return embed(catalogue, open_encoder(spec, source.running), store, progress=progress)
+
+    return source.embeddings(catalogue, by)
 
 
 def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:

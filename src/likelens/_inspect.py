@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from .encoders.base import Encoder, FittedEncoder, Running, VectorSource, open_encoder
+from .encoders.drift import drift_of, row_cosines
 from .images import ENDINGS, open_image
-from .values.arrays import Array, Floats, unit_rows
+from .values.arrays import Array, Floats
 from .values.errors import BadImage, BadSpec, LikelensError
 from .values.spec import Spec
 
@@ -28,11 +29,11 @@ FEW = 12
 PICTURES = 32
 """How many are looked at; of ten neighbours among fewer, too many agree by chance."""
 
-TOP = 10
-"""Neighbours that are compared where numbers are shorter."""
-
 NEAR = 0.99
 """Least cosine to the same encoder in float32 that still passes."""
+
+PACKABLE = ("timm", "torchvision", "checkpoint")
+"""Sources whose networks ``checkpoint:`` can read back."""
 
 LESS_EXACT = ("bits", "dtype")
 """Options that make numbers shorter."""
@@ -117,15 +118,23 @@ def pack(spec: str, out: Path) -> dict[str, Any]:
         ``file``, ``bytes`` and ``bits_per_ternary_weight`` (None where none is ternary).
 
     Raises:
-        BadSpec: it is no torch network, or the file's name does not end in .safetensors.
+        BadSpec: it is no torch network that ``checkpoint:`` has an architecture for, or the
+            file's name does not end in .safetensors.
     """
-    opened = open_encoder(spec, Running(device="cpu"))
+    opened = open_encoder(spec, Running(device="cpu", runtime="torch"))
     net = getattr(opened, "net", None)
+    if net is not None and opened.spec.source not in PACKABLE:
+        raise BadSpec(
+            f"checkpoint: has no architecture to read a file of {opened.spec.source} into",
+            where=spec,
+            mend=f"give a spec of {', '.join(f'{name}:' for name in PACKABLE)}",
+        )
     if net is None or out.suffix != ".safetensors":
         raise BadSpec(
             f"{spec} has no torch network" if net is None else f"{out} is no .safetensors file",
             where="likelens encoders pack",
-            mend="give a spec of timm: or checkpoint:, and a file that ends in .safetensors",
+            mend="give a spec of timm:, torchvision: or checkpoint:, and a file that ends in "
+            ".safetensors",
         )
     from .encoders.checkpoint import write_checkpoint
 
@@ -147,12 +156,8 @@ def _pictures(folder: Path | None) -> list[Array]:
     return [open_image(path) for path in paths[:PICTURES]]
 
 
-def _cosines(first: Floats, second: Floats) -> Array:
-    return np.asarray(np.einsum("ij,ij->i", unit_rows(first), unit_rows(second)))
-
-
 def _same(first: Floats, second: Floats, bound: float = SAME) -> tuple[bool, str]:
-    lowest = float(_cosines(first, second).min())
+    lowest = float(row_cosines(first, second).min())
     return lowest >= bound, f"lowest cosine {lowest:.6f}"
 
 
@@ -189,29 +194,13 @@ def _drift(encoder: Encoder, pictures: Sequence[Array], made: Floats) -> tuple[b
         return None, "it computes in float32"
     twin = open_encoder(Spec(spec.source, spec.identifier, spec.layer, full))
     assert isinstance(twin, Encoder)  # noqa: S101 - of the same source
-    exact = twin.encode(pictures)
-    cosines = _cosines(made, exact)
-    shared = _shared_neighbours(made, exact)
-    cosine = f"lowest cosine {cosines.min():.4f}, mean {cosines.mean():.4f}"
-    return bool(cosines.min() >= NEAR), f"{cosine}; of the top {TOP} {shared:.0%} are the same"
-
-
-def _shared_neighbours(first: Floats, second: Floats) -> float:
-    """Share of each picture's most alike that two encoders have in common."""
-    shares = []
-    lists = []
-    for vectors in (first, second):
-        similar = unit_rows(vectors) @ unit_rows(vectors).T
-        np.fill_diagonal(similar, -np.inf)
-        lists.append(np.argsort(-similar, axis=1, kind="stable")[:, :TOP])
-    for ours, theirs in zip(*lists, strict=True):
-        shares.append(len(set(ours) & set(theirs)) / len(ours))
-    return float(np.mean(shares))
+    drift = drift_of(made, twin.encode(pictures))
+    return drift.lowest >= NEAR, str(drift)
 
 
 def _channels(encoder: Encoder, pictures: Sequence[Array], made: Floats) -> tuple[bool | None, str]:
     swapped = encoder.encode([np.ascontiguousarray(picture[:, :, ::-1]) for picture in pictures])
-    mean = float(_cosines(made, swapped).mean())
+    mean = float(row_cosines(made, swapped).mean())
     if encoder.card.preprocessing.startswith("grey"):
         return None, f"it looks at grey pictures: mean cosine {mean:.4f}"
     return mean < SAME, f"mean cosine {mean:.4f}"
@@ -219,7 +208,7 @@ def _channels(encoder: Encoder, pictures: Sequence[Array], made: Floats) -> tupl
 
 def _turned(encoder: Encoder, pictures: Sequence[Array], made: Floats) -> tuple[bool | None, str]:
     turned = encoder.encode([np.ascontiguousarray(np.rot90(picture)) for picture in pictures])
-    mean = float(_cosines(made, turned).mean())
+    mean = float(row_cosines(made, turned).mean())
     if not encoder.card.parameters or mean >= SAME:
         return None, f"mean cosine {mean:.4f}"  # keypoints and colours may be meant not to
     return True, f"mean cosine {mean:.4f}"

@@ -24,7 +24,10 @@ class Row:
         spec: the encoder, without a layer.
         name: what the publication calls it.
         weights: where its weights come from.
-        published: figures that its publication prints, by name; empty if none could be had.
+        published: figures that its publication prints: ``weighted``, ``unweighted``,
+            ``penultimate``, ``batch_seconds``; of an index ``kdtree:precision``, ``kdtree:recall``,
+            ``kdtree:ndcg``, ``kdtree:seconds``. A column of ``reproduce`` has those of all
+            rows, if there are any.
         note: what is not said by the rest.
         file: a file that the user must have first, or nothing.
     """
@@ -145,6 +148,7 @@ _PRESETS: dict[str, tuple[Row, ...]] = {
         Row("opencv:sift", "SIFT", "none", note="a vocabulary learnt from the catalogue"),
         Row("mahotas:surf", "SURF", "none", note="a vocabulary learnt from the catalogue"),
         Row("opencv:orb", "ORB", "none", note="a vocabulary learnt from the catalogue"),
+        Row("opencv:fast", "FAST", "none", note="a vocabulary learnt from the catalogue"),
         _vision("resnet50.IMAGENET1K_V2", "ResNet", _OURS),
         _vision("vgg16.IMAGENET1K_V1", "VGG", _OURS),
         _vision("mobilenet_v2.IMAGENET1K_V2", "MobileNet", _OURS),
@@ -153,6 +157,14 @@ _PRESETS: dict[str, tuple[Row, ...]] = {
         Row("open_clip:ViT-B-32-quickgelu/openai", "CLIP", "OpenAI, by open_clip", note=_OURS),
         Row("hf:facebook/dinov2-base", "DINOv2", HUB, note=_OURS),
         Row("hf:Salesforce/blip2-itm-vit-g", "BLIP-2", HUB, note=_OURS),
+        _file(
+            "vit_1.58b.safetensors",
+            "timm:vit_base_patch16_224?bits=1.58",
+            "ViT-1.58b",
+            "none published: those that you trained",
+            _OURS,
+        ),
+        Row("control:random?dim=1280", "random", "none", note="vectors that see nothing"),
     ),
     "small": (
         _vision("squeezenet1_1.IMAGENET1K_V1", "SqueezeNet 1.1"),
@@ -194,15 +206,6 @@ def preset(name: str) -> tuple[Row, ...]:
             mend=nearest(name, _PRESETS) or f"choose one of: {', '.join(_PRESETS)}",
         )
     return _PRESETS[name]
-
-
-def specs(name: str) -> list[str]:
-    """The encoders of a line-up that need no file, or whose file is here.
-
-    Raises:
-        BadSpec: there is no such line-up.
-    """
-    return [row.spec for row in preset(name) if row.ready]
 
 
 def find(spec: str) -> Row | None:

@@ -25,7 +25,12 @@ from likelens.values.spec import Spec
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 # tested with files of their own in tests/unit
 NEED_FILES = {"checkpoint", "hf", "onnx", "open_clip", "vectors"}
-OTHERWISE = {"avg": "max", "gem": "avg"}  # another value of an option that is no number
+OTHERWISE = {
+    "avg": "max",
+    "gem": "avg",
+    "tfidf": "sqrt",
+    "vlad": "words",
+}  # another value of an option that is no number
 SPECS = [spec for source in ENCODERS.names() for spec in examples(source)]
 ENCODING = [spec for spec in SPECS if isinstance(open_encoder(spec), Encoder)]
 SOURCES = [spec for spec in SPECS if isinstance(open_encoder(spec), VectorSource)]

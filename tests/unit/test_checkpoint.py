@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from likelens import open_encoder
-from likelens.encoders.checkpoint import fit_names
+from likelens.encoders.checkpoint import fit_names, write_checkpoint
 from likelens.encoders.torch_load import need_library
 from likelens.values.errors import BadSpec, NoWeights
 from likelens.values.spec import Spec
@@ -352,11 +352,20 @@ def test_a_layer_of_a_classifier_that_is_not_in_the_file_is_refused(tmp_path, tr
 
 
 def test_ternary_weights_need_a_ternary_network(tmp_path):
-    from likelens.encoders.checkpoint import write_checkpoint
-
     file = tmp_path / "packed.safetensors"
     write_checkpoint(open_encoder("timm:test_vit?bits=1.58&weights=none").net.module, file)
     with pytest.raises(NoWeights, match="weights are ternary, and the network's layers are not"):
         open_encoder(f"checkpoint:{file}?arch=timm:test_vit")
     card = open_encoder(f"checkpoint:{file}?arch=timm:test_vit?bits=1.58").card
     assert card.details["unexpected"] == ""
+
+
+def test_tied_weights_are_written_once_each_and_read_back(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    module[1].weight = module[0].weight
+    module.register_buffer("first", module[0].weight.detach()[0])  # a part of the same memory
+    write_checkpoint(module, tmp_path / "tied.safetensors")
+    read = files.load_file(tmp_path / "tied.safetensors")
+    assert set(read) == set(module.state_dict())
+    for name, value in module.state_dict().items():
+        assert torch.equal(read[name], value)

@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from likelens import Catalogue, embed, open_encoder
+from likelens import Catalogue, compare, embed, open_encoder
+from likelens.encoders.base import Running
 from likelens.values.embeddings import Embeddings, EncoderCard
 from likelens.values.errors import BadSpec
 
@@ -99,6 +100,31 @@ def test_shuffled_of_a_catalogue(shop):
     known = embed(catalogue, "opencv:colour?bins=4")
     assert made.ids == known.ids == catalogue.ids
     assert sorted(map(tuple, made.vectors)) == sorted(map(tuple, known.vectors))
+
+
+def test_networks_that_are_shuffled_run_where_asked_and_are_opened_once(shop, monkeypatch):
+    from likelens.encoders import base
+
+    opened, catalogue = [], Catalogue.open(shop, tags=["colour", "kind"])
+    real = base.open_encoder
+    running = Running(device="cpu", runtime="torch")
+
+    def noted(spec, running=None):
+        opened.append((str(spec), running))
+        return real(spec, running)
+
+    for place in ("likelens.encoders.base", "likelens._embed", "likelens._compare"):
+        monkeypatch.setattr(f"{place}.open_encoder", noted)
+    shuffled = "control:shuffled?of=opencv:colour?bins=4"
+    embed(catalogue, real(shuffled, running))
+    assert opened == [("opencv:colour?bins=4", running)]
+    opened.clear()
+    compare(catalogue, ["opencv:colour?bins=4", shuffled], running=running)
+    assert sorted(name for name, _ in opened) == [shuffled, "opencv:colour?bins=4"]
+    assert all(where == running for _, where in opened)
+    opened.clear()
+    compare(catalogue, ["opencv:hog?size=64", shuffled], running=running)
+    assert ("opencv:colour?bins=4", running) in opened
 
 
 # --- wrong use --------------------------------------------------------------------

@@ -7,14 +7,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from likelens import Catalogue, Searcher, compare, embed, garments, metrics, open_encoder
-from likelens._embed import fill
-from likelens._fuse import EARNS, EQUAL, FINE, FUSION, Objective, _search, fuse
+from likelens._embed import fill, passes
+from likelens._fuse import fuse
+from likelens._fuse.shares import EARNS, FINE, best_shares
+from likelens._fuse.values import EQUAL, FUSION
 from likelens.encoders.base import Encoder, FittedEncoder, Running
 from likelens.encoders.fused import FusedEncoder, join
+from likelens.encoders.torch_encoder import TorchEncoder
+from likelens.metrics._fused import FusionScore
 from likelens.store.base import open_store
 from likelens.values.arrays import unit_rows
 from likelens.values.embeddings import EncoderCard
-from likelens.values.errors import BadShape, BadSpec, BadTable
+from likelens.values.errors import BadShape, BadSpec, BadTable, NoWeights
 from likelens.values.spec import Spec, fingerprint
 
 COLOUR, HOG, SIFT = "opencv:colour?bins=4", "opencv:hog?size=64", "opencv:sift?sample=40&words=16"
@@ -339,6 +343,28 @@ def test_three_parts_are_weighed_at_once(halves):
     assert found.train[FUSION].mean >= two.train[FUSION].mean - 2e-4
 
 
+def test_each_picture_is_decoded_once_and_networks_run_where_asked(halves, monkeypatch):
+    opened, asked = [], []
+    real = passes.open_image
+    monkeypatch.setattr(passes, "open_image", lambda path: opened.append(path) or real(path))
+    spec = "timm:test_vit?img_size=32&weights=none"
+    monkeypatch.setattr(
+        TorchEncoder, "run_on", lambda self, running: asked.append((self.spec, running))
+    )
+    running = Running(device="cpu", runtime="torch")
+    found = fuse(halves, [Half("left"), "opencv:colour?bins=2", spec], running=running)
+    assert len(opened) == len(set(opened)) == len(halves)
+    assert asked == [(Spec.parse(spec), running)]
+    assert spec in found.weights
+
+
+def test_an_encoder_that_cannot_be_had_ends_the_search(halves, tmp_path):
+    empty = tmp_path / "empty.safetensors"
+    empty.touch()
+    with pytest.raises((NoWeights, BadSpec), match=r"empty"):
+        fuse(halves, [COLOUR, f"checkpoint:{empty}?arch=torchvision:alexnet"])
+
+
 def test_views_of_one_product_stay_on_one_side(tmp_path):
     shop = half_shop(tmp_path, "left", "right", items=80, views=4)
     found = fuse(shop, [Half("left"), Half("right")], held_out=0.25)
@@ -365,11 +391,11 @@ def test_the_objective_is_the_metric(self_pairs):
     tags[7] = 0  # has no score
     from scipy.sparse import csr_array
 
-    objective = Objective(parts, csr_array(tags), self_pairs)
+    score = FusionScore(parts, csr_array(tags), self_pairs)
     for _ in range(10):
         shares = draw.dirichlet(np.ones(3))
         expected = metrics.corrembed(join(parts, shares), tags, self_pairs=self_pairs)
-        assert objective(shares) == pytest.approx(expected.mean, abs=1e-5)
+        assert score(shares) == pytest.approx(expected.mean, abs=1e-5)
 
 
 def test_the_objective_counts_what_is_not_seen_as_0():
@@ -383,13 +409,13 @@ def test_the_objective_counts_what_is_not_seen_as_0():
     alone = metrics.corrembed(parts[0], tags, self_pairs="exclude")
     assert alone.missing == 10
     expected = np.nan_to_num(alone.per_query).mean()
-    objective = Objective(parts, csr_array(tags), "exclude")
-    assert objective(np.array([1.0, 0.0])) == pytest.approx(expected, abs=1e-5)
+    score = FusionScore(parts, csr_array(tags), "exclude")
+    assert score(np.array([1.0, 0.0])) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("peak", [0.0003, 0.02, 0.3337, 0.5, 0.991])
 def test_the_highest_share_of_two_is_found_closely(peak):
-    found, curve = _search(lambda shares: -100 * (shares[1] - peak) ** 2, 2)
+    found, curve = best_shares(lambda shares: -100 * (shares[1] - peak) ** 2, 2)
     best = max(curve, key=lambda point: point[1])[0]
     assert best == pytest.approx(peak, abs=FINE)
     np.testing.assert_allclose(found, [1 - best, best] if peak > FINE else [1, 0])
@@ -398,25 +424,31 @@ def test_the_highest_share_of_two_is_found_closely(peak):
 
 @pytest.mark.parametrize("peak", [(0.2, 0.3, 0.5), (0.6, 0.0, 0.4), (0.0, 1.0, 0.0)])
 def test_the_highest_shares_of_three_are_found(peak):
-    found, _ = _search(lambda shares: -float(((shares - peak) ** 2).sum()), 3)
+    found, _ = best_shares(lambda shares: -float(((shares - peak) ** 2).sum()), 3)
     np.testing.assert_allclose(found, peak, atol=0.02)
 
 
 def test_a_part_that_earns_too_little_is_left_out():
     for gain in (0.5, 2.0):
-        found, _ = _search(lambda shares, gain=gain: gain * EARNS * min(shares[1] * 4, 1), 2)
+        found, _ = best_shares(lambda shares, gain=gain: gain * EARNS * min(shares[1] * 4, 1), 2)
         assert (found[1] > 0) == (gain > 1)
 
 
 def test_what_cannot_be_fused_is_refused(halves, shop):
     with pytest.raises(BadTable, match="a list of specs"):
         fuse(halves, f"{COLOUR} + {HOG}")
-    with pytest.raises(BadSpec, match="one encoder alone"):
+    with pytest.raises(
+        BadSpec, match=r"weighed against each other, and only opencv:colour\?bins=4 is"
+    ):
         fuse(halves, [COLOUR])
+    with pytest.raises(BadSpec, match="weighed against each other, and none is named"):
+        fuse(halves, [])
     with pytest.raises(BadSpec, match="cannot be a part of another"):
         fuse(halves, [COLOUR, f"{COLOUR} + {HOG}"])
     with pytest.raises(BadTable, match="named twice"):
         fuse(halves, [COLOUR, HOG, COLOUR])
+    with pytest.raises(BadTable, match=r"twice: opencv:hog, opencv:hog\?size=128"):
+        fuse(halves, ["opencv:hog", COLOUR, "opencv:hog?size=128"])
     with pytest.raises(BadSpec, match="sees no pictures"):
         fuse(halves, [COLOUR, "control:shuffled?of=opencv:hog"])
     for share in (0, 1, float("nan")):

@@ -1,11 +1,12 @@
 """``likelens encoders show``, ``check`` and ``pack``."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from likelens._inspect import check, describe
+from likelens._inspect import check, describe, pack
 from likelens.encoders.base import ENCODERS, Encoder, Running
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import BadImage, BadSpec
@@ -106,3 +107,33 @@ def test_pack_says_how_large_it_is(likelens, tmp_path):
     found = json.loads(likelens("encoders", "pack", TINY, file, "--json")[1])
     assert found["bits_per_ternary_weight"] is None
     assert found["bytes"] == file.stat().st_size
+
+
+def test_a_packed_file_has_the_rights_that_the_user_gives(likelens, tmp_path):
+    file = tmp_path / "t.safetensors"
+    before = os.umask(0o027)
+    try:
+        assert likelens("encoders", "pack", TINY, file)[0] == 0
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_checkpoint_cannot_read_is_not_packed(monkeypatch, tmp_path):
+    class Tower(Encoder):
+        net = object()
+
+        def __init__(self, spec):
+            self.spec, self.card = spec, EncoderCard(str(spec), "tower", 4)
+
+        def prepare(self, image):
+            return image
+
+        def forward(self, prepared):
+            return np.zeros((len(prepared), 4))
+
+    monkeypatch.setattr(ENCODERS, "load", lambda _name: Tower)
+    for source in ("hf", "open_clip"):
+        with pytest.raises(BadSpec, match=f"no architecture to read a file of {source} into"):
+            pack(f"{source}:some/where", tmp_path / "t.safetensors")
+    assert not list(tmp_path.iterdir())

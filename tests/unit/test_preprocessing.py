@@ -20,6 +20,8 @@ GEOMETRIES = (
     "resize=squash:61x37",
     "resize=none;crop=center:48",
     "resize=squash:50;crop=center:41",
+    "resize=shorter:64;crop=floor:56x51",
+    "resize=none;crop=floor:48",
 )
 
 
@@ -32,7 +34,11 @@ def photo(height, width, seed=0):
 
 
 def plainly(rgb, how):
-    """Resize and crop as torchvision does with Pillow: Resize, then CenterCrop."""
+    """Resize and crop as torchvision does with Pillow: Resize, then CenterCrop.
+
+    The start of a crop is rounded as by torchvision, or down as by transformers.
+    """
+    start = {"center": round, "floor": int}[how.cut]
     picture, method = Image.fromarray(rgb), FILTERS[how.interpolation]
     width, height = picture.size
     if how.shorter and width <= height:
@@ -46,8 +52,8 @@ def plainly(rgb, how):
         return pixels
     wide, high = max(0, how.crop[1] - pixels.shape[1]), max(0, how.crop[0] - pixels.shape[0])
     pixels = np.pad(pixels, ((high // 2, (high + 1) // 2), (wide // 2, (wide + 1) // 2), (0, 0)))
-    top = round((pixels.shape[0] - how.crop[0]) / 2.0)
-    left = round((pixels.shape[1] - how.crop[1]) / 2.0)
+    top = start((pixels.shape[0] - how.crop[0]) / 2.0)
+    left = start((pixels.shape[1] - how.crop[1]) / 2.0)
     return pixels[top : top + how.crop[0], left : left + how.crop[1]]
 
 
@@ -135,6 +141,16 @@ def test_a_picture_is_not_changed():
     np.testing.assert_array_equal(picture, before)
 
 
+@pytest.mark.parametrize(
+    ("cut", "expected"), [("center", [0, 0, 1, 2, 2]), ("floor", [0, 0, 1, 1, 2])]
+)
+def test_the_middle_of_every_remainder(cut, expected):
+    rows = np.arange(12, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 3), np.uint8)
+    how = Preprocessing.parse(f"resize=none;crop={cut}:8")
+    starts = [how.resized(rows[: 8 + spare])[0, 0, 0] for spare in range(5)]
+    assert starts == expected
+
+
 def test_a_small_picture_is_padded_with_black():
     how = Preprocessing.parse("resize=none;crop=center:9")
     made = how.resized(np.full((4, 20, 3), 255, np.uint8))
@@ -153,6 +169,12 @@ def test_the_notation_reads_back():
     assert odd.size == (256, 128)
     assert Preprocessing.parse(str(odd)) == odd
     assert "resize=squash:256x128;crop=none" in str(odd)
+    down = Preprocessing.parse("resize=shorter:37;crop=floor:32x30")
+    assert (down.crop, down.cut) == ((32, 30), "floor")
+    assert "crop=floor:32x30;" in str(down)
+    assert Preprocessing.parse(str(down)) == down
+    assert down.to_size((64, 64)).cut == "floor"
+    assert Preprocessing.parse("crop=32").cut == "center"
 
 
 @given(st.floats(1e-6, 300), st.floats(-5, 300), st.integers(1, 500))
@@ -187,6 +209,7 @@ def test_another_size_keeps_the_proportions():
         ("resize=shorter:0", "number of pixels from 1 to 16384"),
         ("crop=center:-4", "number of pixels"),
         ("crop=3x4x5", "number of pixels"),
+        ("crop=middle:3", "crop=middle:3 is not center:224, floor:224 or none"),
         ("interpolation=sinc", "one of nearest, bilinear"),
         ("scale=1/0", "scale=1/0 is not a number"),
         ("scale=nan", "not a number"),

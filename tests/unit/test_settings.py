@@ -160,7 +160,7 @@ CLIP = {
 
 def test_hugging_face_clip(tmp_path):
     assert hugging_face(tmp_path, **CLIP) == (
-        "resize=shorter:224;crop=center:224;interpolation=bicubic;scale=1/255;"
+        "resize=shorter:224;crop=floor:224;interpolation=bicubic;scale=1/255;"
         "mean=0.48145466 0.4578275 0.40821073;std=0.26862954 0.26130258 0.27577711;"
         "channels=RGB;layout=NCHW"
     )
@@ -185,7 +185,7 @@ def test_hugging_face_vit_squashes(tmp_path):
 def test_hugging_face_convnext(tmp_path):
     keys = {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.875}
     text = hugging_face(tmp_path, size={"shortest_edge": 224}, **keys)
-    assert text.startswith("resize=shorter:256;crop=center:224;")
+    assert text.startswith("resize=shorter:256;crop=floor:224;")
     text = hugging_face(tmp_path, size={"shortest_edge": 384}, **keys)
     assert text.startswith("resize=squash:384;crop=none;")
 
@@ -193,14 +193,35 @@ def test_hugging_face_convnext(tmp_path):
 def test_hugging_face_steps_left_out(tmp_path):
     off = {**CLIP, "do_resize": False, "do_rescale": False, "do_normalize": False}
     text = hugging_face(tmp_path, **off)
-    assert text.startswith("resize=none;crop=center:224;")
+    assert text.startswith("resize=none;crop=floor:224;")
     assert "scale=1;mean=0 0 0;std=1 1 1" in text
+
+
+def test_hugging_face_names_the_usual_crop_where_both_rules_agree(tmp_path):
+    for squash, crop, word in ((256, 224, "center"), (40, 37, "floor"), (41, 36, "center")):
+        both = {"do_center_crop": True, "size": {"height": squash, "width": squash}}
+        text = hugging_face(tmp_path, crop_size={"height": crop, "width": crop}, **both)
+        assert text.startswith(f"resize=squash:{squash};crop={word}:{crop};")
+
+
+def test_hugging_face_turns_channels(tmp_path):
+    text = hugging_face(tmp_path, **CLIP, do_flip_channel_order=True)
+    assert "channels=BGR" in text
+
+
+def test_options_keep_the_crop_of_a_side_file():
+    side = {"resize": "shorter:256", "crop": "floor:224"}
+    assert made({}, side, size=(224, 224)).cut == "floor"
+    assert made({"size": "112"}, side).cut == "floor"
+    assert made({"crop": "floor:112"}).cut == "floor"
+    assert made({"crop": "112"}, side).cut == "center"
 
 
 @pytest.mark.parametrize(
     "config",
     [
         {},
+        {**CLIP, "image_processor_type": "LevitImageProcessor"},
         {"size": {"shortest_edge": 224, "longest_edge": 448}},
         {"size": 224, "do_center_crop": True},
         {"size": 224, "resample": 77},

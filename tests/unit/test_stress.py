@@ -15,10 +15,13 @@ from boards import Outline, three_encoders
 from likelens import Catalogue, compare, garments, metrics
 from likelens import _stress as stages
 from likelens._degrade import KINDS, LEVELS, UNITS, VALUES, degrade, value_of
-from likelens._stress import Curve, Stress, stress, stress_scores
+from likelens._embed import fill
+from likelens._stress import Curve, Stress, stress
 from likelens.cli import main
 from likelens.encoders.base import Encoder
 from likelens.encoders.vectors import write_vectors
+from likelens.metrics import _stressed
+from likelens.metrics._stressed import stress_scores
 from likelens.report.page import write_report
 from likelens.report.stress import APART, markdown_stress, sentence, stress_charts, svg_stress
 from likelens.store.memory import MemoryStore
@@ -215,7 +218,7 @@ class TestScores:
         assert np.isnan(expected).tolist() == [False, False, False, False, True, True]
         found = stress_scores(clean, rows, worse, tags)
         np.testing.assert_allclose(found.per_query, expected, atol=2e-6)
-        monkeypatch.setattr(stages, "SIMILARITIES", 80)  # two queries at a time
+        monkeypatch.setattr(_stressed, "SIMILARITIES", 80)  # two queries at a time
         parts = stress_scores(clean, rows, worse, tags)
         np.testing.assert_allclose(parts.per_query, expected, atol=2e-6)
 
@@ -314,6 +317,34 @@ class TestCurves:
         assert "sees no pictures" in alone.notes[0]
         assert alone.table.num_rows == 0
         assert stress_charts(alone) is None
+
+    def test_an_encoder_is_told_of_the_whole_run_before_it_begins(self, compared):
+        """So that a network is exported for the run, of which each group alone is too small."""
+
+        class Told(ShortSighted):
+            def __init__(self):
+                super().__init__()
+                self.told = []
+
+            def expect(self, count, encoders):
+                self.told.append((count, encoders == [self], self.seen))
+
+            seen = 0
+
+            def forward(self, prepared):
+                self.seen += len(prepared)
+                return super().forward(prepared)
+
+        board, store = compared
+        encoder = Told()
+        fill(board.catalogue, encoder, store)
+        encoder.told, encoder.seen = [], 0
+        stress(
+            board.catalogue, [encoder], store, max_queries=7, kinds=["jpeg", "light"],
+            levels=[1, 2, 5],
+        )  # fmt: skip
+        assert encoder.told[0] == (7 * 6, True, 0)
+        assert encoder.seen == 7 * 6
 
     def test_progress_ends_at_its_total(self, compared):
         board, store = compared

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from likelens.encoders.base import Running
 from likelens.encoders.preprocessing import Preprocessing
+from likelens.encoders.torch_encoder import TorchEncoder
 from likelens.encoders.torch_layers import OUTPUT, Layer, captured, last_layer, pooled
-from likelens.encoders.torch_net import Net, TorchEncoder
+from likelens.encoders.torch_net import Net
+from likelens.encoders.torch_pass import Passes
 from likelens.values.errors import BadShape, BadSpec
 from likelens.values.spec import Spec
 
@@ -229,8 +233,8 @@ def test_overflow_on_one_picture_is_said_too():
 
 
 def test_unknown_dtypes_and_devices():
-    with pytest.raises(BadSpec, match="dtype=int8 is not one of float32, float16, bfloat16"):
-        encoder("?dtype=int8")
+    with pytest.raises(BadSpec, match="dtype=int4 is not one of float32, float16, bfloat16, int8"):
+        encoder("?dtype=int4")
     made = encoder()
     for device in ("tpu", "cuda:99", ""):
         with pytest.raises(BadSpec, match=rf"no device '{device}' here\n.*\n.*auto, cpu"):
@@ -273,6 +277,65 @@ def test_the_fingerprint_covers_layer_pool_weights_and_shape():
         touched.module.stem.bias[0] += 1e-3
     assert TorchEncoder(Spec.parse("torch:tiny"), touched).fingerprint != marks[""]
     assert encoder().fingerprint == marks[""]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Preprocessing,
+            squash=st.just((SIDE, SIDE)),
+            interpolation=st.sampled_from(["bilinear", "bicubic"]),
+            mean=st.sampled_from([(0.5, 0.5, 0.5), (0.5, 0.5, 0.4), (0.0, 0.0, 0.0)]),
+            std=st.sampled_from([(0.5, 0.5, 0.5), (1.0, 1.0, 1.0)]),
+            scale=st.sampled_from([1 / 255, 1.0]),
+            channels=st.sampled_from(["RGB", "BGR"]),
+        ),
+        min_size=2,
+        max_size=4,
+        unique_by=str,
+    )
+)
+@settings(max_examples=15, deadline=None)
+def test_two_preprocessings_never_share_a_fingerprint(ways):
+    def made(way, ours):
+        whole = Net(
+            Tiny().eval(),
+            lambda picture: way.apply(np.asarray(picture)),
+            way if ours else None,
+            {"penultimate": OUTPUT},
+            preparation="" if ours else str(way),
+        )
+        return TorchEncoder(Spec.parse("torch:tiny"), whole).fingerprint
+
+    for ours in (True, False):
+        torch.manual_seed(0)
+        assert len({made(way, ours) for way in ways}) == len(ways)
+
+
+def test_what_is_not_seen_in_module_and_weights_is_in_the_fingerprint_by_its_settings():
+    torch.manual_seed(0)
+    module = Tiny().eval()
+    known = [{}, {"settings": "temperature=1"}, {"settings": "temperature=2"}, {"prefix_tokens": 3}]
+    made = [
+        TorchEncoder(
+            Spec.parse("torch:tiny@tokens?pool=avg"),
+            Net(module, transform, STATED, {"penultimate": OUTPUT}, **one),
+        )
+        for one in known
+    ]
+    assert len({one.fingerprint for one in made}) == len(known)
+
+
+def test_another_layer_runs_where_and_as_the_first(monkeypatch):
+    first = encoder("?dtype=bfloat16")
+    first.run_on(Running("cpu", compile=False, runtime="torch"))
+    places = []
+    monkeypatch.setattr(Passes, "place", lambda self, device, **known: places.append(device))
+    another = first.at(Spec.parse("torch:tiny@stem?dtype=bfloat16"))
+    assert another._passes is first._passes
+    assert (another._runtime, another.batch_size) == (first._runtime, first.batch_size)
+    assert another.trunk == first.trunk
+    assert places == []  # the network stays where it is
 
 
 def test_no_text_without_a_text_tower():

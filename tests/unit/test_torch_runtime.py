@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 if find_spec("timm") is None:
     pytest.skip("no timm", allow_module_level=True)
 
-from likelens.encoders import torch_net, torch_runtime  # noqa: E402 - they need torch
+from likelens.encoders import torch_encoder, torch_net, torch_runtime  # noqa: E402 - they need torch
 from likelens.encoders.torch_layers import OUTPUT  # noqa: E402
 
 RESNET = "timm:test_resnet?weights=none"
@@ -32,13 +32,13 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def exports(monkeypatch):
     """The paths that were exported to."""
-    made, export = [], torch_runtime._export
+    made, export = [], torch_runtime.export
 
     def noted(portable, prepared, path):
         made.append(path)
         export(portable, prepared, path)
 
-    monkeypatch.setattr(torch_runtime, "_export", noted)
+    monkeypatch.setattr(torch_runtime, "export", noted)
     return made
 
 
@@ -90,7 +90,7 @@ def test_attention_fused_by_torch_is_exported_too():
         named={"penultimate": OUTPUT},
         run=lambda batch: block(batch.flatten(2).unflatten(2, (8, 8)).flatten(1, 2)),
     )
-    encoder = torch_net.TorchEncoder(Spec.parse("timm:attention"), net)
+    encoder = torch_encoder.TorchEncoder(Spec.parse("timm:attention"), net)
     expected = encoder.encode(pictures())
     encoder.run_on(ONNX)
     assert cosines(encoder.encode(pictures()), expected).min() >= 0.9999
@@ -114,7 +114,7 @@ def test_openvino_gives_the_vectors_of_torch(dtype):
 
 
 def test_a_layers_own_preprocessing_is_exported_too(monkeypatch):
-    monkeypatch.setattr(torch_net, "_agree", lambda net: False)  # pictures come as floats
+    monkeypatch.setattr(torch_encoder, "agree", lambda net: False)  # pictures come as floats
     spec = "timm:test_resnet?seed=3&weights=none"
     made = open_encoder(spec, ONNX).encode(pictures())
     assert cosines(made, by_torch(spec).encode(pictures())).min() >= 0.9999
@@ -220,7 +220,11 @@ def test_no_pictures():
     [
         (RESNET, Running(runtime="tensorrt"), "there is no runtime 'tensorrt'"),
         (RESNET, Running(device="cpu", runtime="onnx", compile=True), "has no --compile"),
-        (f"{RESNET}&dtype=bfloat16", ONNX, "float32 on the processor, and has no dtype=bfloat16"),
+        (
+            f"{RESNET}&dtype=bfloat16",
+            ONNX,
+            "float32 or int8 on the processor, and has no dtype=bfloat16",
+        ),
         (f"{RESNET}&dtype=float16", Running(device="cpu", runtime="openvino"), "no dtype=float16"),
     ],
 )

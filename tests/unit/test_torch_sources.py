@@ -11,11 +11,16 @@ import torch
 from PIL import Image
 
 from likelens import open_encoder
+from likelens.encoders import huggingface, torch_load
+from likelens.encoders.base import open_encoders
+from likelens.encoders.preprocessing import Preprocessing
+from likelens.encoders.settings import hugging_face_keys
 from likelens.encoders.timm import in_our_words as timm_words
 from likelens.encoders.timm import timm_net
+from likelens.encoders.torch_encoder import TorchEncoder
 from likelens.encoders.torch_layers import captured, last_layer
 from likelens.encoders.torch_load import need_library
-from likelens.encoders.torch_net import Net, TorchEncoder, _agree
+from likelens.encoders.torch_net import Net, agree
 from likelens.encoders.torchvision import build, find_weights, in_our_words, vision_net
 from likelens.values.errors import BadSpec, NoWeights
 from likelens.values.spec import Spec
@@ -136,7 +141,7 @@ def test_every_preprocessing_of_torchvision_is_said_in_our_words():
             kinds.setdefault(repr(transform), transform)
     assert len(kinds) > 20
     for transform in kinds.values():
-        assert _agree(Net(None, transform, in_our_words(transform), {}))
+        assert agree(Net(None, transform, in_our_words(transform), {}))
 
 
 def test_the_classifier_of_every_network_of_torchvision_is_found():
@@ -228,8 +233,8 @@ def test_preprocessing_of_timm_is_said_in_our_words():
         stated = timm_words(config)
         if stated is not None and max(config["input_size"]) < 300:
             transform = timm.data.create_transform(**config)
-            told += _agree(Net(None, transform, stated, {}))
-            assert _agree(Net(None, transform, stated, {})), config
+            told += agree(Net(None, transform, stated, {}))
+            assert agree(Net(None, transform, stated, {})), config
     assert told > 50
 
 
@@ -409,15 +414,56 @@ def test_other_models_of_transformers(tmp_path, name):
     net, transform = save(tmp_path, getattr(transformers, f"{name}Model")(config), processor)
     encoder = open_encoder(f"hf:{tmp_path}")
     same(encoder, theirs(transform, lambda x: net(x).pooler_output))
-    # transformers rounds half a pixel down where torchvision rounds to even
-    ours = "likelens, equal to the library's" if name == "Beit" else "the library"
-    assert encoder.card.details["preprocessing_by"] == ours
+    assert encoder.card.details["preprocessing_by"] == "likelens, equal to the library's"
+    assert ("crop=floor:32" in encoder.card.preprocessing) == (name != "Beit")
 
     def mean(x):
         hidden = net(x).last_hidden_state
         return hidden[:, prefix:].mean(1) if prefix else hidden.mean((2, 3))
 
     same(open_encoder(f"hf:{tmp_path}?pool=avg"), theirs(transform, mean))
+
+
+WORDS = {"do_resize": True, "do_normalize": True, "do_rescale": True}
+KINDS = {
+    "CLIP": {"do_center_crop": True},
+    "Bit": {"do_center_crop": True},
+    "ConvNext": {"crop_pct": 0.875, "crop_size": None},
+    "MobileNetV2": {"do_center_crop": True},
+    "ViT": {"size": {"height": 37, "width": 40}, "do_center_crop": True},
+}
+
+
+@pytest.mark.parametrize("backend", ["", "Pil"])
+@pytest.mark.parametrize("name", KINDS)
+def test_the_middle_is_that_of_transformers(name, backend):
+    """Sizes that leave the crop every remainder by four, on the long and the short side."""
+    processor = getattr(transformers, f"{name}ImageProcessor{backend}")(
+        **{**CUT, **WORDS, **KINDS[name]}
+    )
+    how = Preprocessing.from_keys(hugging_face_keys(processor.to_dict()), where=name)
+    step = how.scale / min(how.std)
+    rests = set()
+    for size in [(101, width) for width in range(101, 125)] + [(77, 50), (64, 47), (33, 91)]:
+        picture = photo(*size)
+        theirs = processor(images=picture, return_tensors="np")["pixel_values"][0]
+        ours = how.apply(np.asarray(picture))
+        assert ours.shape == theirs.shape
+        assert np.abs(ours - theirs).max() <= (0.01 if backend else 2.01) * step, size
+        rests.add((int((how.shorter or 0) * max(size) / min(size)) - how.crop[1]) % 4)
+    assert rests == {0, 1, 2, 3} or name == "ViT"
+
+
+def test_fingerprints_from_before_the_crop_could_be_said_stay(tmp_path, monkeypatch):
+    options, maker, sizes, _ = CASES["Dinov2"]
+    module = transformers.Dinov2Model(transformers.Dinov2Config(**options))
+    save(tmp_path, module, getattr(transformers, maker)(**sizes))
+    ours = open_encoder(f"hf:{tmp_path}")
+    monkeypatch.setattr(huggingface, "_in_our_words", lambda config: None)
+    theirs_alone = open_encoder(f"hf:{tmp_path}")
+    assert theirs_alone.card.details["preprocessing_by"] == "the library"
+    assert ours.fingerprint == theirs_alone.fingerprint
+    assert cosines(ours.encode(PHOTOS), theirs_alone.encode(PHOTOS)).min() > 0.9999
 
 
 def tokenizer(folder):
@@ -468,8 +514,7 @@ def test_two_towers_of_transformers(tmp_path, name):
         tower.encode_text(texts)
 
 
-@pytest.mark.parametrize("kind", ["Blip2ForImageTextRetrieval", "Blip2ForConditionalGeneration"])
-def test_blip2_by_tower_and_queries(tmp_path, kind):
+def blip2(folder, kind):
     language = {
         "model_type": "opt", "vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
         "ffn_dim": 24, "max_position_embeddings": 12, "word_embed_proj_dim": 16,
@@ -487,7 +532,12 @@ def test_blip2_by_tower_and_queries(tmp_path, kind):
         image_text_hidden_size=8,
     )
     net = getattr(transformers, kind)(config)
-    net, transform = save(tmp_path, net, transformers.BlipImageProcessor(**SQUARE))
+    return save(folder, net, transformers.BlipImageProcessor(**SQUARE))
+
+
+@pytest.mark.parametrize("kind", ["Blip2ForImageTextRetrieval", "Blip2ForConditionalGeneration"])
+def test_blip2_by_tower_and_queries(tmp_path, kind):
+    net, transform = blip2(tmp_path, kind)
 
     def queries(x):
         seen = net.vision_model(pixel_values=x).last_hidden_state
@@ -505,6 +555,51 @@ def test_blip2_by_tower_and_queries(tmp_path, kind):
         )
 
 
+def test_blip2_is_the_same_whichever_part_is_opened_first(tmp_path):
+    """Parts that no picture needs are taken away on opening; the order must not tell."""
+    net, _ = blip2(tmp_path, "Blip2ForImageTextRetrieval")
+    assert any(name.startswith("text_projection.") for name, _ in net.named_parameters())
+    specs = [f"hf:{tmp_path}", f"hf:{tmp_path}@vision_model", f"hf:{tmp_path}@qformer?pool=avg"]
+    alone = {spec: open_encoder(spec) for spec in specs}
+    for order in (specs, specs[::-1]):
+        opened, lost = open_encoders(order)
+        assert not lost
+        assert len({one.trunk for one in opened}) == 1
+        for one, spec in zip(opened, order, strict=True):
+            assert one.fingerprint == alone[spec].fingerprint
+            np.testing.assert_allclose(one.encode(PHOTOS), alone[spec].encode(PHOTOS), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["ViTMAEModel", "ViTMAEForPreTraining"])
+def test_a_masked_autoencoder_sees_every_patch_in_its_place(tmp_path, kind):
+    decoder = {f"decoder_{key}": value for key, value in SMALL.items()}
+    config = transformers.ViTMAEConfig(**VISION, **decoder, mask_ratio=0.75)
+    net, transform = save(
+        tmp_path, getattr(transformers, kind)(config), transformers.ViTImageProcessor(**SQUARE)
+    )
+    tower = getattr(net, "vit", net)
+
+    def whole(x):
+        """Every patch with its position, the class token first: masking left out."""
+        parts, place = tower.embeddings, tower.embeddings.position_embeddings
+        tokens = torch.cat(
+            [parts.cls_token + place[:, :1], parts.patch_embeddings(x) + place[:, 1:]], 1
+        )
+        for layer in tower.layers:
+            tokens = layer(tokens)
+        return tower.layernorm(tokens)
+
+    encoder = open_encoder(f"hf:{tmp_path}")
+    same(encoder, theirs(transform, lambda x: whole(x)[:, 0]))
+    for pool, take in {
+        "avg": lambda v: v[:, 1:].mean(1),
+        "flatten": lambda v: v.flatten(1),
+    }.items():
+        made = open_encoder(f"hf:{tmp_path}?pool={pool}")
+        same(made, theirs(transform, lambda x, take=take: take(whole(x))))
+        np.testing.assert_array_equal(made.encode(PHOTOS), made.encode(PHOTOS))
+
+
 def test_files_that_do_not_fill_the_network(tmp_path):
     vit(tmp_path)
     place = tmp_path / "model.safetensors"
@@ -519,6 +614,23 @@ def test_files_that_do_not_fill_the_network(tmp_path):
     drawn = open_encoder(f"hf:{tmp_path}?weights=none")
     assert drawn.fingerprint == open_encoder(f"hf:{tmp_path}?seed=0&weights=none").fingerprint
     assert drawn.fingerprint != open_encoder(f"hf:{tmp_path}?seed=1&weights=none").fingerprint
+
+
+def test_random_weights_need_no_more_than_the_descriptions(tmp_path, monkeypatch):
+    vit(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    assert open_encoder(f"hf:{tmp_path}?weights=none").dim == 16
+    (tmp_path / "preprocessor_config.json").unlink()
+    with pytest.raises(
+        BadSpec, match=r"how pictures are prepared: there is no preprocessor_config"
+    ):
+        open_encoder(f"hf:{tmp_path}?weights=none")
+    monkeypatch.setattr(torch_load, "_is_known", lambda host: False)
+    with pytest.raises(NoWeights, match="description of nobody/nothing is on the hub") as caught:
+        open_encoder("hf:nobody/nothing?weights=none")
+    assert "hf:FOLDER?weights=none" in caught.value.mend
+    with pytest.raises(NoWeights, match="its weights cannot be had"):
+        open_encoder("hf:nobody/nothing")
 
 
 def test_code_of_a_repository_is_not_run(tmp_path):

@@ -54,7 +54,14 @@ def embed(
     opened = open_encoder(encoder) if isinstance(encoder, str | Spec) else encoder
     if isinstance(opened, VectorSource):
         return opened.embeddings(
-            catalogue, lambda spec: embed(catalogue, spec, kept, forget=forget, progress=progress)
+            catalogue,
+            lambda spec: embed(
+                catalogue,
+                open_encoder(spec, opened.running),
+                kept,
+                forget=forget,
+                progress=progress,
+            ),
         )
     run = fill(catalogue, opened, kept, overwrite=overwrite, forget=forget, progress=progress)
     return kept.embeddings(run.name, catalogue.ids)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TASK = 4  # pictures that a thread takes up at a time
+_LARGE = 128  # pictures of a batch from which on threads share in preparing it
 
 ENCODERS = Registry("encoder source")
 ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
@@ -114,12 +115,29 @@ class Encoder(ABC):
         """The (n, dim) vectors of n prepared pictures."""
 
     @property
+    def reads_text(self) -> bool:
+        """Whether ``encode_text`` gives vectors in the space of the pictures'."""
+        return False
+
+    def encode_text(self, texts: Sequence[str]) -> Floats:  # noqa: ARG002
+        """The (n, dim) float32 vectors of texts, in the space of the pictures'.
+
+        Raises:
+            BadSpec: the encoder has no text tower.
+        """
+        raise BadSpec(
+            f"{self.spec} cannot read text",
+            where=str(self.spec),
+            mend="use one with a text tower, such as open_clip:ViT-B-32/laion2b_s34b_b79k",
+        )
+
+    @property
     def trunk(self) -> Hashable:
         """Equal for encoders that prepare pictures alike and can share a forward pass."""
         return id(self)
 
     def at(self, spec: Spec) -> Encoder:
-        """Another layer of the same network, without loading it again.
+        """Another layer of the same network, without loading it again, on the same device.
 
         Args:
             spec: this encoder's but for the layer and ``pool``.
@@ -163,7 +181,8 @@ class Encoder(ABC):
         pictures = list(images)
         self.expect(len(pictures), [self])
         tasks = _cut(pictures, max(self.batch_size, _TASK))
-        if not self.parallel:
+        few = self.batch_size >= _LARGE and len(tasks) < cores()
+        if not self.parallel or few:
             parts = list(self._one_after_another(pictures))
         elif len(tasks) < 2:  # no threads for a few
             parts = [self._task(task) for task in tasks]
@@ -229,9 +248,14 @@ class VectorSource(ABC):
     """Vectors that do not come from pixels: a file, or other vectors shuffled.
 
     Stands wherever an encoder's spec does, for items of a catalogue.
+
+    Attributes:
+        spec: the name it was opened by.
+        running: where networks that it stands on run.
     """
 
     spec: Spec
+    running = Running()
 
     @abstractmethod
     def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:
@@ -274,6 +298,8 @@ def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | 
         raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
     if isinstance(opened, Encoder):
         opened.run_on(running or Running())
+    else:
+        opened.running = running or Running()
     return opened
 
 
@@ -364,23 +390,31 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def with_layers(specs: Sequence[str], layers: Sequence[str]) -> list[str]:
-    """Each spec once per layer where its encoder has all of them, else as it is.
+def with_layers(
+    specs: Sequence[str], layers: Sequence[str], running: Running | None = None
+) -> list[str | Encoder | VectorSource]:
+    """Each encoder once per layer where it has all of them, else as it is, opened.
 
-    A spec that names its layer is left as it is.
+    One whose spec names its layer is left as it is, and so is, as a spec, one that cannot be
+    had, which is told of later.
 
     Raises:
-        BadSpec: no encoder has these layers.
+        BadSpec: no encoder has these layers, or one is named wrongly.
     """
-    expanded, found = [], False
+    opened, lost = open_encoders(specs, running)
+    found, ready = False, iter(opened)
+    expanded: list[str | Encoder | VectorSource] = []
     for spec in specs:
-        parsed = Spec.parse(spec)
-        has = () if parsed.layer else _layers_of(parsed)
-        if set(layers) <= set(has):
-            expanded += [str(parsed.with_layer(layer)) for layer in layers]
-            found = True
-        else:
-            expanded.append(spec)
+        one = None if spec in lost else next(ready)
+        if one is None or one.spec.layer or not set(layers) <= set(getattr(one, "layers", ())):
+            expanded.append(spec if one is None else one)
+            continue
+        assert isinstance(one, Encoder)  # noqa: S101 - it has layers
+        found = True
+        for layer in layers:
+            another = one.at(one.spec.with_layer(layer))
+            another.run_on(running or Running())
+            expanded.append(another)
     if not found:
         raise BadSpec(
             f"no encoder has the layers {' and '.join(layers)}",
@@ -388,14 +422,6 @@ def with_layers(specs: Sequence[str], layers: Sequence[str]) -> list[str]:
             mend="give output,penultimate with a model that has both, or leave --layers out",
         )
     return expanded
-
-
-def _layers_of(spec: Spec) -> tuple[str, ...]:
-    """The named layers of an encoder; none of one that cannot be had, which is told of later."""
-    try:
-        return getattr(open_encoder(spec, Running(device="cpu")), "layers", ())
-    except (NoWeights, MissingExtra):
-        return ()
 
 
 def examples(source: str) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ from . import torchvision as torchvision_source
 from .preprocessing import split_keys
 from .settings import OPTIONS as STATED
 from .settings import Side, percent, read_side, settle
+from .torch_encoder import TorchEncoder
 from .torch_load import need_library, need_torch
-from .torch_net import Net, TorchEncoder, seeded
+from .torch_net import Net, seeded
 
 OPTIONS = ("arch", "dtype", "pool", *STATED)
 
@@ -167,14 +168,32 @@ def write_checkpoint(module: Any, path: Path) -> float | None:
     from .ternary import PACKED, TernaryLinear, pack
 
     names = [name for name, one in module.named_modules() if isinstance(one, TernaryLinear)]
-    state = {name: one.detach().cpu().contiguous() for name, one in module.state_dict().items()}
+    state = _apart(module.state_dict())
     packed = pack(state, names)
-    write_aside(path, lambda aside: save_file(packed, aside))
+
+    def write(aside: Path) -> None:
+        aside.touch()
+        mode = aside.stat().st_mode & 0o777  # by the user's umask; safetensors would say 0600
+        save_file(packed, aside)
+        aside.chmod(mode)
+
+    write_aside(path, write)
     if not names:
         return None
     weights = sum(state[f"{name}.weight"].numel() for name in names)
     kept = sum(packed[name + PACKED].numel() + 8 * 2 + 4 for name in names)
     return float(8 * kept / weights)
+
+
+def _apart(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, none in memory of another, as tied weights are: safetensors takes no such."""
+    apart, places = {}, set()
+    for name, one in state.items():
+        value = one.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        apart[name] = value.clone() if place in places else value
+        places.add(place)
+    return apart
 
 
 def _unpacked(values: Mapping[str, Any], module: Any, path: Path) -> dict[str, Any]:

@@ -20,7 +20,9 @@ EXAMPLES = (
     "opencv:colour?bins=4",
     "opencv:fast?sample=40&words=16",
     "opencv:hog?size=64",
+    "opencv:orb?aggregate=vlad&sample=40&words=4",
     "opencv:orb?sample=40&words=16",
+    "opencv:sift?sample=40&weight=tfidf&words=32",
     "opencv:sift?sample=40&words=16",
 )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from ..values.errors import BadSpec, NoWeights, first_few
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
 from .settings import hugging_face_keys
+from .torch_encoder import OPTIONS as COMMON
+from .torch_encoder import TorchEncoder
 from .torch_layers import OUTPUT, Layer, last_layer
-from .torch_load import getting_weights, need_library
-from .torch_net import OPTIONS as COMMON
-from .torch_net import Net, TorchEncoder, seeded, without_weights
+from .torch_load import getting_weights, need_library, need_torch
+from .torch_net import Net, seeded, weights_in_words, without_weights
 
 OPTIONS = (*COMMON, "revision")
 
@@ -23,6 +25,10 @@ _PASSING = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 _UNASKED = ("embeddings", "vision_projection", "text_projection", "itm_head")
 """Parts of BLIP-2 that no picture's vector needs, and that a captioning model's files lack."""
+
+
+_PICTURES = ("preprocessor_config.json", "processor_config.json")
+"""Files that say what an image processor does."""
 
 
 def open_hugging_face(spec: Spec) -> TorchEncoder:
@@ -43,10 +49,10 @@ def open_hugging_face(spec: Spec) -> TorchEncoder:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     place = Path(spec.identifier).expanduser()
-    _check_place(place, spec)
+    check_place(place, spec)
     name = str(place) if place.is_dir() else spec.identifier
     fixed = {"trust_remote_code": False, **_revision(spec)}
-    with getting_weights(spec, "HF_HOME"):
+    with _getting_description(place, spec):
         config = transformers.AutoConfig.from_pretrained(name, **fixed)
         processor = transformers.AutoImageProcessor.from_pretrained(name, **fixed)
     if hasattr(config, "mask_ratio"):  # a masked autoencoder would hide patches by chance
@@ -67,7 +73,7 @@ def open_hugging_face(spec: Spec) -> TorchEncoder:
     return TorchEncoder(spec, _net(module, kind, processor, spec, read))
 
 
-def _check_place(place: Path, spec: Spec) -> None:
+def check_place(place: Path, spec: Spec) -> None:
     """Refuse what can be no repository of the hub, and is no folder with a model.
 
     Raises:
@@ -82,6 +88,35 @@ def _check_place(place: Path, spec: Spec) -> None:
     raise BadSpec(
         what, where=str(spec), mend="give a folder made by save_pretrained, or OWNER/NAME"
     )
+
+
+@contextmanager
+def _getting_description(place: Path, spec: Spec) -> Iterator[None]:
+    """Says what is missing where a network, or what is done to its pictures, is not described.
+
+    Raises:
+        BadSpec: the folder has no description of the pictures.
+        NoWeights: the hub's cannot be had.
+    """
+    try:
+        with getting_weights(spec, "HF_HOME"):
+            yield
+    except NoWeights as error:
+        if place.is_dir() and not any((place / name).is_file() for name in _PICTURES):
+            raise BadSpec(
+                f"the folder does not say how pictures are prepared: there is no {_PICTURES[0]}",
+                where=str(spec),
+                mend="save its image processor there, too: processor.save_pretrained(FOLDER)",
+            ) from error
+        if place.is_dir() or not without_weights(spec):
+            raise
+        raise NoWeights(
+            f"the weights would be random, but the description of {spec.identifier} is on the hub "
+            f"and cannot be had: {error.what.partition(': ')[2]}",
+            where=str(spec),
+            mend="connect to the network once (files are kept where HF_HOME says), or give a "
+            f"folder with config.json and {_PICTURES[0]}: hf:FOLDER?weights=none",
+        ) from error
 
 
 def _drawn(maker: Any, config: Any) -> Any:
@@ -113,25 +148,25 @@ def _net(module: Any, kind: str, processor: Any, spec: Spec, text: Any) -> Net:
         "classifier": lambda batch: module(pixel_values=batch).logits,
         "towers": lambda batch: _tensor(module.get_image_features(pixel_values=batch)),
         "blip2": lambda batch: _blip2(module, batch),
-        "vision": lambda batch: _pooled(module(pixel_values=batch)),
-        "tokens": lambda batch: _tower(module)(pixel_values=batch).last_hidden_state,
+        "vision": lambda batch: _pooled(module(pixel_values=batch, **_in_order(module, batch))),
+        "tokens": lambda batch: _tokens(_tower(module), batch),
     }["tokens" if tokens else kind]
     named = {"penultimate": OUTPUT}
     if kind == "classifier" and not tokens:
         named = {"penultimate": Layer((last_layer(module),), enters=True), "output": OUTPUT}
+    steps, stated = _as_text(processor.to_dict()), _in_our_words(processor.to_dict())
     return Net(
         module=module,
         transform=lambda picture: processor(images=picture, return_tensors="np")["pixel_values"][0],
-        stated=_in_our_words(processor.to_dict()),
+        stated=stated,
         named=named,
         run=run,
         prefix_tokens=prefix,
         tower="vision_model" if kind == "blip2" else "",
-        weights=f"random, seed {spec.option('seed', int, 0)}"
-        if without_weights(spec)
-        else spec.identifier,
+        weights=weights_in_words(spec, spec.identifier),
         about={"architecture": type(module).__name__, "processor": type(processor).__name__},
-        preparation=_as_text(processor.to_dict()),
+        preparation=steps,
+        lasting=" ".join(steps.split()) if stated and stated.cut == "floor" else "",
         settings=_as_text([kind, tokens, module.config.to_dict()]),
         libraries=("transformers",),
         text=None if tokens else text,
@@ -145,6 +180,20 @@ def _tensor(answer: Any) -> Any:
 def _tower(module: Any) -> Any:
     """The part of a classifier, or of two towers, that looks at the picture."""
     return getattr(module, "vision_model", module.base_model)
+
+
+def _tokens(tower: Any, batch: Any) -> Any:
+    return tower(pixel_values=batch, **_in_order(tower, batch)).last_hidden_state
+
+
+def _in_order(module: Any, batch: Any) -> dict[str, Any]:
+    """What keeps a masked autoencoder, which hides no patch here, from shuffling them by chance."""
+    embeddings: Any = getattr(module, "embeddings", None)
+    if not hasattr(embeddings, "random_masking"):
+        return {}
+    count = embeddings.patch_embeddings.num_patches
+    order = need_torch("hf").arange(count, device=batch.device)
+    return {"noise": order.expand(len(batch), count)}
 
 
 def _pooled(answer: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Hashable, Sequence
@@ -35,6 +36,15 @@ OUTPUT = ("logits", "output", "probabilities", "probs", "scores", "predictions",
 """Outputs that ``@output`` stands for: the first that exists."""
 
 POOLS = ("avg", "max", "cls")
+
+_NOISE = (
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"Load model from .* failed: ?(Fatal error: )?",
+    r"Non-zero status code returned while running (?=\w+ node)",
+    r"Name:'[^']*' Status Message: ",
+    r"\S+\.(h|cc):\d+ ([\w:<>&*~ ,]+\([^)]*\)( const)? )?",
+)
+"""Parts of onnxruntime's messages that tell a user nothing."""
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
@@ -236,12 +246,19 @@ def _partial_run() -> Any:
 
 
 def _unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
-    reason = " ".join(str(error).split())
     return BadSpec(
-        f"{what}: {reason[:200]}",
+        f"{what}: {_plainly(str(error))[:200]}",
         where=str(spec),
         mend="give an ONNX file of standard operators that takes pictures, or export it again",
     )
+
+
+def _plainly(text: str) -> str:
+    """What onnxruntime says, without its codes, its own files and the path that we name anyway."""
+    plain = " ".join(text.split())
+    for pattern in _NOISE:
+        plain = re.sub(pattern, "", plain)
+    return plain.rstrip(". ") or "no more is said"
 
 
 def _only_input(session: Any, spec: Spec) -> Any:

@@ -11,11 +11,10 @@ from typing import Any
 from ..values.errors import BadSpec, nearest
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
+from .torch_encoder import OPTIONS, TorchEncoder
 from .torch_layers import OUTPUT
-from .torch_load import getting_weights, need_library
-from .torch_net import OPTIONS, Net, TorchEncoder, seeded, without_weights
-
-_ELSEWHERE = ("hf-hub:", "local-dir:")  # how open_clip is told of a repository, or of a folder
+from .torch_load import ELSEWHERE, getting_weights, need_library
+from .torch_net import Net, seeded, weights_in_words, without_weights
 
 
 def open_clip_tower(spec: Spec) -> TorchEncoder:
@@ -55,9 +54,7 @@ def open_clip_tower(spec: Spec) -> TorchEncoder:
             named={"penultimate": OUTPUT},
             run=model.encode_image,
             prefix_tokens=int(hasattr(model.visual, "class_embedding")),
-            weights=f"random, seed {spec.option('seed', int, 0)}"
-            if drawn
-            else tag or spec.identifier,
+            weights=weights_in_words(spec, tag or spec.identifier),
             about={"architecture": architecture},
             preparation=str(sorted(dict(model.visual.preprocess_cfg).items())),
             libraries=("open_clip_torch",),
@@ -91,7 +88,7 @@ def _read(library: Any, model: Any, architecture: str, spec: Spec, texts: Sequen
 
 
 def _check_name(library: Any, spec: Spec) -> tuple[str, str | None]:
-    if spec.identifier.startswith(_ELSEWHERE):
+    if spec.identifier.startswith(ELSEWHERE):
         return spec.identifier, None
     architecture, _, tag = spec.identifier.partition("/")
     names = library.list_models()

@@ -1,7 +1,7 @@
 """From upright pixels to what a network takes: resize, crop, scale, normalise.
 
-The steps and their rounding are those of torchvision with Pillow, antialiasing included.
-A description reads and writes the notation
+The steps and their rounding are those of torchvision with Pillow, antialiasing included;
+``crop=floor:`` finds the middle as transformers does. A description reads and writes the notation
 ``resize=shorter:256;crop=center:224;interpolation=bilinear;scale=1/255;mean=0.5 0.5 0.5;...``.
 """
 
@@ -35,6 +35,9 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
 }
 
+CUTS = ("center", "floor")
+"""How a crop finds the middle where the pixels that go are an odd number."""
+
 _STRIP = 16  # a resized picture of more than so many times its crop's area is a long strip
 
 
@@ -56,6 +59,11 @@ class Preprocessing:
         std: what each channel is then divided by.
         channels: RGB or BGR, the order that ``mean``, ``std`` and the network expect.
         layout: NCHW (channels, height, width) or NHWC (height, width, channels).
+        cut: where a crop starts if half a pixel is left over: ``center`` rounds to the even
+            number, as torchvision's ``CenterCrop`` does, ``floor`` rounds down, as
+            ``center_crop`` of transformers does. Of an odd number of rows of padding, the
+            last is always the odd one, as in both libraries' torch versions (that of
+            transformers for Pillow puts it first).
 
     Example:
         >>> clear = Preprocessing.parse("resize=shorter:256;crop=center:224;mean=0.5;std=0.5")
@@ -72,6 +80,7 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     channels: str = "RGB"
     layout: str = "NCHW"
+    cut: str = "center"
 
     @classmethod
     def parse(cls, text: str) -> Preprocessing:
@@ -93,10 +102,12 @@ class Preprocessing:
         resize, _, target = known.pop("resize", "none").partition(":")
         if resize not in ("shorter", "squash", "none") or (resize == "none") != (not target):
             raise _wrong("resize", keys, "shorter:256, squash:224 or none", where)
+        crop, cut = _crop(known.pop("crop", "none"), where)
         made = cls(
             shorter=_whole("resize", target, where) if resize == "shorter" else None,
             squash=read_size("resize", target, where) if resize == "squash" else None,
-            crop=_crop(known.pop("crop", "none"), where),
+            crop=crop,
+            cut=cut,
             interpolation=_choice("interpolation", known, "bilinear", tuple(FILTERS), where),
             channels=_choice("channels", known, "RGB", ("RGB", "BGR"), where),
             layout=_choice("layout", known, "NCHW", ("NCHW", "NHWC"), where),
@@ -117,7 +128,7 @@ class Preprocessing:
     def __str__(self) -> str:
         resize = f"shorter:{self.shorter}" if self.shorter else "none"
         resize = f"squash:{_side(self.squash)}" if self.squash else resize
-        crop = f"center:{_side(self.crop)}" if self.crop else "none"
+        crop = f"{self.cut}:{_side(self.crop)}" if self.crop else "none"
         mean, std = (" ".join(map(_plain, values)) for values in (self.mean, self.std))
         return (
             f"resize={resize};crop={crop};interpolation={self.interpolation};"
@@ -186,8 +197,8 @@ class Preprocessing:
         full = self._target(height, width)
         if self.crop is None:
             return _resize(rgb, full, (0, 0, *full), self.interpolation)
-        top, height, above = _window(full[0], self.crop[0])
-        left, width, before = _window(full[1], self.crop[1])
+        top, height, above = _window(full[0], self.crop[0], self.cut)
+        left, width, before = _window(full[1], self.crop[1], self.cut)
         part = _resize(rgb, full, (top, left, height, width), self.interpolation)
         if (height, width) == self.crop:
             return part
@@ -230,11 +241,17 @@ def read_size(key: str, text: str, where: str) -> Size:
     return sides[0], sides[-1]
 
 
-def _window(full: int, wanted: int) -> tuple[int, int, int]:
-    """Where a centre crop starts, how long it is, and how much padding lies before it."""
+def _window(full: int, wanted: int, cut: str) -> tuple[int, int, int]:
+    """Where a crop of the middle starts, how long it is, and how much padding lies before it."""
     if wanted <= full:
-        return round((full - wanted) / 2), wanted, 0
+        return middle(full, wanted, cut), wanted, 0
     return 0, full, (wanted - full) // 2
+
+
+def middle(full: int, wanted: int, cut: str) -> int:
+    """Where a crop of ``wanted`` of ``full`` pixels starts, by that rule of CUTS."""
+    spare = full - wanted
+    return spare // 2 if cut == "floor" else round(spare / 2)
 
 
 def _resize(rgb: Array, full: Size, window: tuple[int, int, int, int], filtering: str) -> Array:
@@ -298,8 +315,14 @@ def _whole(key: str, text: str, where: str) -> int:
     return int(text)
 
 
-def _crop(text: str, where: str) -> Size | None:
-    return None if text == "none" else read_size("crop", text.removeprefix("center:"), where)
+def _crop(text: str, where: str) -> tuple[Size | None, str]:
+    """What is cut from the middle, and by which rule; a size alone is torchvision's."""
+    if text == "none":
+        return None, "center"
+    cut, colon, size = text.rpartition(":")
+    if colon and cut not in CUTS:
+        raise _wrong("crop", {"crop": text}, "center:224, floor:224 or none", where)
+    return read_size("crop", size, where), cut or "center"
 
 
 def _number(key: str, text: str, where: str) -> float:

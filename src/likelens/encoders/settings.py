@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..values.errors import BadSpec
-from .preprocessing import FILTERS, KEYS, Preprocessing, Size, read_size, split_keys
+from .preprocessing import FILTERS, KEYS, Preprocessing, Size, middle, read_size, split_keys
 
 PRESETS = {
     "imagenet": "resize=shorter:256;crop=center:224;mean=0.485 0.456 0.406;std=0.229 0.224 0.225",
@@ -155,8 +155,8 @@ def _geometry(
     cropped = Preprocessing.from_keys({"resize": resize or "none", "crop": crop}, where=where)
     if resize is not None:
         return cropped
-    middle = cropped.crop or read_size("size", _needed(size, where), where)
-    return replace(usual.to_size(middle), crop=cropped.crop)
+    wanted = cropped.crop or read_size("size", _needed(size, where), where)
+    return replace(usual.to_size(wanted), crop=cropped.crop, cut=cropped.cut)
 
 
 def _needed(size: Size | None, where: str) -> str:
@@ -226,6 +226,9 @@ def hugging_face_keys(config: dict[str, Any]) -> dict[str, str]:
     Raises:
         KeyError, TypeError, ValueError: it is no such configuration, or cannot be said in keys.
     """
+    name = _processor_name(config)
+    if name.startswith(_OWN_WAY):
+        raise ValueError(f"{name} has steps of its own")
     keys = _hugging_face_geometry(config)
     if "resample" in config:
         keys["interpolation"] = _filter_name(config["resample"])
@@ -233,28 +236,44 @@ def hugging_face_keys(config: dict[str, Any]) -> dict[str, str]:
     keys["scale"] = str(config.get("rescale_factor", 1 / 255)) if rescales else "1"
     if not config.get("do_normalize", True):
         keys.update(mean="0", std="1")
-    for key, name in (("mean", "image_mean"), ("std", "image_std")):
-        if name in config and config.get("do_normalize", True):
-            keys[key] = _as_text(config[name])
+    for key, stated in (("mean", "image_mean"), ("std", "image_std")):
+        if stated in config and config.get("do_normalize", True):
+            keys[key] = _as_text(config[stated])
+    if config.get("do_flip_channel_order"):
+        keys["channels"] = "BGR"
     return keys
 
 
+_OWN_WAY = ("EfficientNet", "Levit", "Perceiver", "PoolFormer")
+"""Image processors that do other things than their configuration says."""
+
+
+def _processor_name(config: Mapping[str, Any]) -> str:
+    return str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
+
+
 def _hugging_face_geometry(config: dict[str, Any]) -> dict[str, str]:
-    """Resize and crop. A bare number is the shorter side for CLIP and ConvNeXT, else a square."""
-    name = config.get("image_processor_type") or config.get("feature_extractor_type") or ""
+    """Resize and crop, whose middle transformers finds by rounding down.
+
+    A bare number is the shorter side for CLIP and ConvNeXT, else a square.
+    """
+    name = _processor_name(config)
     size, crop = config.get("size"), config.get("crop_size")
     if isinstance(size, int):
         size = {"shortest_edge": size} if "CLIP" in name or "ConvN" in name else {"side": size}
-    keys = {"crop": f"center:{_side(crop)}" if config.get("do_center_crop") else "none"}
+    crops = bool(config.get("do_center_crop"))
+    keys = {"crop": f"floor:{_side(crop)}" if crops else "none"}
     if not config.get("do_resize", True):
         keys["resize"] = "none"
     elif size is None:
         raise KeyError("size")
     elif "shortest_edge" not in size:
         keys["resize"] = f"squash:{_side(size)}"
+        if crops and _alike(_side(size), _side(crop)):
+            keys["crop"] = f"center:{_side(crop)}"
     elif "longest_edge" in size:
         raise ValueError("shortest_edge together with longest_edge is not known here")
-    elif "crop_pct" in config and not config.get("do_center_crop"):
+    elif "crop_pct" in config and not crops:
         keys.update(_convnext(size["shortest_edge"], config["crop_pct"]))
     else:
         keys["resize"] = f"shorter:{size['shortest_edge']}"
@@ -265,7 +284,17 @@ def _convnext(size: int, share: float) -> dict[str, str]:
     """ConvNeXT below 384 pixels crops that share of the picture, from there on squashes it."""
     if size >= 384:
         return {"resize": f"squash:{size}", "crop": "none"}
-    return {"resize": f"shorter:{int(size / share)}", "crop": f"center:{size}"}
+    return {"resize": f"shorter:{int(size / share)}", "crop": f"floor:{size}"}
+
+
+def _alike(full: str, crop: str) -> bool:
+    """Whether every rule cuts the same middle; the usual one names it then."""
+    sizes = [read_size(key, text, text) for key, text in (("resize", full), ("crop", crop))]
+    return all(
+        middle(side, wanted, "floor") == middle(side, wanted, "center")
+        for side, wanted in zip(*sizes, strict=True)
+        if wanted <= side
+    )
 
 
 def _side(size: int | dict[str, int] | None) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from ..values.errors import BadSpec, nearest
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
+from .torch_encoder import OPTIONS as COMMON
+from .torch_encoder import TorchEncoder
 from .torch_layers import OUTPUT, Layer
-from .torch_load import getting_weights, need_library
-from .torch_net import OPTIONS as COMMON
-from .torch_net import Net, TorchEncoder, seeded, without_weights
+from .torch_load import ELSEWHERE, getting_weights, need_library
+from .torch_net import Net, seeded, weights_in_words, without_weights
 
 EXAMPLES = (
     "timm:test_resnet?weights=none",
@@ -24,8 +25,6 @@ SHAPE = ("bits", "img_size", "pad_type")
 """Options that change the network itself."""
 
 OPTIONS = (*COMMON, *SHAPE)
-
-_ELSEWHERE = ("hf-hub:", "local-dir:")  # how timm is told of a repository, or of a folder
 
 
 def open_timm(spec: Spec) -> TorchEncoder:
@@ -44,7 +43,7 @@ def open_timm(spec: Spec) -> TorchEncoder:
     timm = need_library("timm", spec)
     _check_name(timm, spec)
     drawn = without_weights(spec)
-    needs_hub = not drawn or spec.identifier.startswith(_ELSEWHERE)
+    needs_hub = not drawn or spec.identifier.startswith(ELSEWHERE)
     with getting_weights(spec, "HF_HOME") if needs_hub else nullcontext():
         module = seeded(spec, lambda: build(timm, spec.identifier, spec, pretrained=not drawn))
     config = data_config(timm, module, spec)
@@ -54,7 +53,7 @@ def open_timm(spec: Spec) -> TorchEncoder:
             module,
             timm.data.create_transform(**config, is_training=False),
             in_our_words(config),
-            weights=f"random, seed {spec.option('seed', int, 0)}" if drawn else spec.identifier,
+            weights=weights_in_words(spec, spec.identifier),
             about=_about(module, drawn),
         ),
     )
@@ -155,7 +154,7 @@ def check_architecture(timm: Any, identifier: str, spec: Spec) -> None:
 
 
 def _check_name(timm: Any, spec: Spec) -> None:
-    if spec.identifier.startswith(_ELSEWHERE):
+    if spec.identifier.startswith(ELSEWHERE):
         return
     check_architecture(timm, spec.identifier, spec)
     name, _, tag = spec.identifier.partition(".")

@@ -16,6 +16,9 @@ from ..values.errors import BadSpec, LikelensError, NoWeights
 from ..values.extras import need
 from ..values.spec import Spec
 
+ELSEWHERE = ("hf-hub:", "local-dir:")
+"""How timm and open_clip are told of a repository, or of a folder."""
+
 _OPERATORS = (
     "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "torchvision::qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -60,6 +63,33 @@ def need_vision(torch: Any, where: str) -> Any:
         name, _, signature = declared.partition("(")
         torch.library.define(name, f"({signature}")
     return need("torchvision", extra="torch", where=where)
+
+
+def find_device(name: str, where: str) -> str:
+    """The device of that name, ``auto`` being the first GPU or the processor.
+
+    Raises:
+        BadSpec: there is no such device here.
+    """
+    torch = need_torch(where)
+    there = ["cpu"]
+    there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if name == "auto":
+        return there[1] if len(there) > 1 else "cpu"
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise BadSpec(
+            f"there is no device {name!r} here",
+            where=where,
+            mend=f"choose one of: auto, {', '.join(there)}",
+        )
+    return wanted
+
+
+def in_short(error: Exception) -> str:
+    """What went wrong in a library, in a line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from typing import Any
 from ..values.errors import BadSpec, nearest
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
+from .torch_encoder import OPTIONS, TorchEncoder
 from .torch_layers import OUTPUT, Layer, last_layer
 from .torch_load import getting_weights, need_library
-from .torch_net import OPTIONS, Net, TorchEncoder, seeded, without_weights
+from .torch_net import Net, seeded, weights_in_words, without_weights
 
 EXAMPLES = (
     "torchvision:squeezenet1_1?weights=none",
@@ -109,7 +110,6 @@ def in_our_words(transform: Any) -> Preprocessing | None:
 
 def _net(module: Any, weights: Any, drawn: bool, spec: Spec) -> Net:
     facts = weights.meta.get("_metrics", {}).get("ImageNet-1K", {})
-    seed = spec.option("seed", int, 0)
     about: dict[str, Any] = {"architecture": spec.identifier.partition(".")[0]}
     if not drawn:
         about |= {
@@ -120,7 +120,7 @@ def _net(module: Any, weights: Any, drawn: bool, spec: Spec) -> Net:
     return vision_net(
         module,
         weights.transforms(),
-        weights=f"random, seed {seed}" if drawn else str(weights),
+        weights=weights_in_words(spec, str(weights)),
         accuracy=None if drawn else facts.get("acc@1"),
         about={name: value for name, value in about.items() if value is not None},
     )
