@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("imports", "corrembed", "search", "decode", "embedding", "memory", "caltech_check")
+BENCHMARKS = (
+    "imports",
+    "corrembed",
+    "search",
+    "retrieval",
+    "decode",
+    "embedding",
+    "memory",
+    "caltech_check",
+)
 
 for name in BENCHMARKS:
     print(f"## {name}\n", flush=True)

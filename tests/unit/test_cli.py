@@ -63,6 +63,42 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(likelens, monkeypatch):
     assert "flying: pip install no-such-lib" in " ".join(out.split())
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (RuntimeError("operator torchvision::nms does not exist"), "encoders work without them"),
+        (ImportError("no such\n file"), "(no such file): install both"),
+        (None, ""),
+    ],
+)
+def test_doctor_says_when_torchvision_does_not_fit_torch(likelens, monkeypatch, raised, said):
+    from likelens.cli import doctor
+
+    def load(name):
+        if raised is not None:
+            raise raised
+
+    monkeypatch.setattr(doctor, "import_module", load)
+    code, out, _ = likelens("doctor")
+    assert code == 0
+    notes = [line for line in out.splitlines() if line.startswith("  note: torchvision")]
+    assert [said in note for note in notes] == [True] * bool(said)
+
+
+def test_embed_goes_on_without_encoders_that_cannot_be_had(shop, tmp_path, likelens, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    gone = tmp_path / "gone.safetensors"
+    gone.write_bytes(b"")
+    absent = f"checkpoint:{gone}?arch=torchvision:alexnet"
+    code, out, err = likelens("embed", shop, "--store", tmp_path / "s", "-e", COLOUR, absent)
+    assert code == 0, err
+    assert f"left out: {absent}" in err
+    assert "8 embedded" in out
+    code, _, err = likelens("embed", shop, "--store", tmp_path / "t", "-e", absent)
+    assert code != 0
+    assert "gone.safetensors" in err
+
+
 def test_embed_says_what_it_did_and_a_second_run_keeps_it(shop, stored, likelens):
     code, out, _ = likelens(
         "embed", shop, "--tags", "colour,kind", "--split", "|", "--store", stored, "-e", COLOUR,
@@ -206,6 +242,10 @@ WRONG = {
     "no encoder": (["evaluate", "{shop}"], 2, "no encoder is named"),
     "an encoder without a source": (["evaluate", "{shop}", "-e", "resnet50", "--tags", "kind"], 2, "not the name of an encoder"),
     "an unknown source": (["evaluate", "{shop}", "-e", "keras:resnet50", "--tags", "kind"], 2, "choose one of: onnx, opencv"),
+    "a misspelt source": (["evaluate", "{shop}", "-e", "torchvison:resnet50", "--tags", "kind"], 2, "did you mean torchvision"),
+    "a fusion of one": (["encoders", "fuse", "{shop}", "-e", COLOUR, "--tags", "kind"], 2, "only opencv:colour is named"),
+    "a fusion of none": (["encoders", "fuse", "{shop}", "--tags", "kind"], 2, "none is named"),
+    "a fusion on no device": (["encoders", "fuse", "{shop}", "-e", COLOUR, "timm:test_resnet?weights=none", "--device", "gpu", "--tags", "kind"], 2, "no device 'gpu'"),
     "an unknown classic": (["evaluate", "{shop}", "-e", "opencv:surf", "--tags", "kind"], 2, "surf"),
     "an unknown control": (["evaluate", "{shop}", "-e", "control:chaos", "--tags", "kind"], 2, "chaos"),
     "an unknown option": (["evaluate", "{shop}", "-e", "opencv:colour?bits=3", "--tags", "kind"], 2, "no option 'bits'"),

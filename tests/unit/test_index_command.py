@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -55,12 +54,10 @@ def stored(shop, tmp_path):
 def large(tmp_path_factory):
     """A store of 1,300 items whose vectors are drawn: many enough for an index to be used."""
     root = tmp_path_factory.mktemp("large")
-    picture = paint(root / "0.png", 0, (4, 4))
     lines = ["id,kind"]
-    (root / "images").mkdir()
     for number in range(1300):
-        shutil.copy(picture, root / "images" / f"{number}.png")
-        lines.append(f"{number},k{number % 4}")
+        paint(root / "images" / f"{number}.png", number, (4, 4))
+        lines.append(f"{number},k{number % 8}")
     (root / "shop.csv").write_text("\n".join(lines) + "\n")
     embed(Catalogue.open(root / "shop.csv"), "control:random?dim=8", root / "store")
     return root / "store"
@@ -229,7 +226,7 @@ def test_what_cannot_be_saved_again_is_used_nevertheless(folder, monkeypatch):
     import likelens._indexes as module
 
     _, path = keep_index(folder, crowd(names(0, 40)), "exact")
-    flip(path)
+    path.write_bytes(b"")
 
     def refused(*_):
         raise BadTable("this cannot be written: read-only", where="x", mend="y")

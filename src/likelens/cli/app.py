@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options, show
+from .collect import collect_pictures
 from .encoders import app as encoders_app
+from .index import app as index_app
 from .reproduce import app as reproduce_app
+from .search import search
 
 if TYPE_CHECKING:
     from .._embed import Progress
     from .._leaderboard import Leaderboard
-    from .._search import Hits
     from .._stress import Stress
-    from ..encoders.base import Encoder, Running
+    from ..encoders.base import Encoder, Running, VectorSource
 
-SelfPairs = Literal["include", "exclude"]
-Recipe = Literal["released"]
+    Named = str | Encoder | VectorSource
 
 app = typer.Typer(
     name="likelens",
@@ -30,8 +32,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.command("collect")(collect_pictures)
 app.add_typer(encoders_app, name="encoders")
+app.add_typer(index_app, name="index")
 app.add_typer(reproduce_app, name="reproduce")
+app.command()(search)
 
 DEMO_ENCODERS = (
     "opencv:colour",
@@ -104,14 +109,18 @@ def embed(
     ] = None,
     preset: options.Preset = None,
     device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
+    dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",
     compile: options.Compile = False,  # noqa: A002 - the option's name
     overwrite: options.Overwrite = False,
     forget: options.Forget = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on."""
+    """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on.
+
+    Encoders that cannot be had, and pictures that cannot be read, are noted and left out; it
+    fails only if no encoder can be had, or one has no vector of any picture.
+    """
     from .._embed import fill_all
     from ..encoders.base import Running
     from ..store.base import open_store
@@ -148,12 +157,7 @@ def evaluate(
     catalogue: Any,
     encoder: options.Encoders = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder where the vectors are kept (default: OUT/store).", show_default=False
-        ),
-    ] = None,
+    store: options.StoreInOut = None,
     layers: Annotated[
         str | None,
         typer.Option(
@@ -161,16 +165,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[
-        Recipe | None,
-        typer.Option(
-            help="Weigh purchases as the CorrEmbed authors' code did.",
-            show_default=False,
-        ),
-    ] = None,
-    self_pairs: Annotated[
-        SelfPairs, typer.Option(help="Whether an item's likeness to itself counts.")
-    ] = "include",
+    recipe: options.Recipe = None,
+    self_pairs: options.SelfPairs = "include",
     stress: Annotated[
         bool,
         typer.Option("--stress", help="Also measure how scores fall as queries' pictures worsen."),
@@ -180,7 +176,7 @@ def evaluate(
     ] = 200,
     preset: options.Preset = None,
     device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
+    dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",
     compile: options.Compile = False,  # noqa: A002 - the option's name
     seed: options.Seed = 0,
@@ -191,81 +187,25 @@ def evaluate(
     from ..encoders.base import Running
 
     specs = options.with_dtype(_some(encoder, preset), dtype)
+    running = Running(device=device, runtime=runtime, compile=compile)
+    chosen: Sequence[Named] = specs
     if layers is not None:
         from ..encoders.base import with_layers
 
-        specs = with_layers(specs, options.columns(layers))
+        chosen = with_layers(specs, options.columns(layers), running)
     _evaluate(
         catalogue,
-        specs,
+        chosen,
         out,
         store or out / "store",
         recipe=recipe,
         self_pairs=self_pairs,
         seed=seed,
         overwrite=overwrite,
-        running=Running(device=device, runtime=runtime, compile=compile),
+        running=running,
         as_json=as_json,
         stress_queries=stress_queries if stress else 0,
     )
-
-
-@app.command()
-def search(
-    query: Annotated[
-        list[str],
-        typer.Argument(help="A picture or an item's id; several are averaged.", show_default=False),
-    ],
-    store: Annotated[Path, typer.Option(help="Folder where the vectors are kept.")],
-    encoder: Annotated[
-        str | None,
-        typer.Option("-e", "--encoder", metavar="SPEC", help="Encoder, if the store has several."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", "--top", help="How many to find.")] = 12,
-    where: Annotated[
-        str | None,
-        typer.Option(help="Condition: \"gender = 'Men' and year > 2010\".", show_default=False),
-    ] = None,
-    region: Annotated[
-        str | None,
-        typer.Option(help="Part of the picture: x,y,w,h in pixels or percent.", show_default=False),
-    ] = None,
-    minus: Annotated[
-        list[str] | None,
-        typer.Option(help="A picture whose likeness counts against.", show_default=False),
-    ] = None,
-    include_self: Annotated[
-        bool, typer.Option("--include-self", help="Let the query itself be found.")
-    ] = False,
-    html: Annotated[
-        Path | None, typer.Option(help="Also write a page of pictures.", show_default=False)
-    ] = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Find the items that look like a picture."""
-    from .._search import Searcher
-
-    searcher = Searcher(store, encoder)
-    hits = searcher.search(
-        list(query),
-        k=k,
-        minus=list(minus or []),
-        where=where,
-        region=region,
-        include_self=include_self,
-    )
-    if html is not None:
-        from ..report.hits import write_hits
-
-        write_hits(hits, html)
-    if as_json:
-        show.print_json(_hits_json(hits, html))
-        return
-    show.print_hits(hits)
-    if not len(hits):
-        show.note("no item fits the filter")
-    if html is not None:
-        show.stdout().print(f"page: {html}", markup=False)
 
 
 @app.command()
@@ -344,7 +284,7 @@ def _check_export(export: Path, encoders: int) -> None:
 
 def _evaluate(
     catalogue: Any,
-    specs: list[str],
+    specs: Sequence[Named],
     out: Path,
     store: Path,
     *,
@@ -380,7 +320,7 @@ def _evaluate(
 
 def _stress(
     board: Leaderboard,
-    specs: list[str],
+    specs: Sequence[Named],
     store: Path,
     queries: int,
     running: Running | None,
@@ -401,17 +341,3 @@ def _stress(
         running=running,
         progress=progress,
     )
-
-
-def _hits_json(hits: Hits, html: Path | None) -> dict[str, Any]:
-    rows = hits.attributes.to_pylist()
-    return {
-        "encoder": hits.encoder.name,
-        "fingerprint": hits.encoder.fingerprint,
-        "candidates": hits.candidates,
-        "hits": [
-            {"id": item, "score": round(float(score), 6), "path": str(path), "attributes": row}
-            for item, score, path, row in zip(hits.ids, hits.scores, hits.paths, rows, strict=True)
-        ],
-        **({"page": str(html)} if html is not None else {}),
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,30 @@ def examine() -> dict[str, Any]:
             _library(name, use, f'"likelens[{extra}]"') for name, (use, extra) in OPTIONAL.items()
         ],
         "real_data": str(data) if (data / "data").is_dir() else None,
+        "notes": [note for note in (_torchvision(),) if note],
     }
+
+
+def _torchvision() -> str:
+    """What to know where torchvision is there and cannot be imported beside torch, or nothing."""
+    there = installed("torch"), installed("torchvision")
+    if not all(there):
+        return ""
+    try:
+        import_module("torchvision")
+    except Exception as error:  # noqa: BLE001 - it raises whatever its operators raise
+        torch, vision = there
+        if "operator torchvision::" in str(error):
+            return (
+                f"torchvision {vision} was compiled for another torch than {torch}; its operators "
+                "are for detection only, so encoders work without them"
+            )
+        reason = " ".join(str(error).split())[:200]
+        return (
+            f"torchvision {vision} cannot be imported beside torch {torch} ({reason}): install "
+            "both from one index, pip install torch torchvision"
+        )
+    return ""
 
 
 def _library(name: str, use: str, package: str) -> dict[str, Any]:
@@ -74,6 +98,8 @@ def print_findings(findings: dict[str, Any]) -> None:
             state = part["version"] or absent
             hint = "" if part["version"] else f": {part['mend']}"
             console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
+    for note in findings["notes"]:
+        console.print(f"  note: {note}", markup=False, soft_wrap=True)
     data = findings["real_data"]
     console.print(
         f"  real data for tests and benchmarks: {data}"

@@ -85,15 +85,26 @@ def fuse_encoders(
     held_out: Annotated[
         float, typer.Option(help="Share of the items that only judge the weights.")
     ] = 0.5,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    runtime: options.Runtime = "auto",
+    compile: options.Compile = False,  # noqa: A002 - the option's name
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Find how much each encoder should count, on a part of the items; judge it on the rest."""
     from .._fuse import fuse
+    from ..encoders.base import Running
 
     with show.progress_bar() as progress:
         found = fuse(
-            catalogue, encoder or [], store, held_out=held_out, seed=seed, progress=progress
+            catalogue,
+            options.with_dtype(encoder or [], dtype),
+            store,
+            held_out=held_out,
+            seed=seed,
+            running=Running(device=device, runtime=runtime, compile=compile),
+            progress=progress,
         )
     if as_json:
         show.print_json(found.to_dict())

@@ -6,9 +6,12 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ..values.spec import Spec
 
 CATALOGUE = "How to read SOURCE"
 
@@ -37,6 +40,20 @@ Overwrite = Annotated[
 Forget = Annotated[
     bool, typer.Option("--forget", help="Let most of a store's items go, if SOURCE has them not.")
 ]
+StoreInOut = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder where the vectors are kept (default: OUT/store).", show_default=False
+    ),
+]
+Recipe = Annotated[
+    Literal["released"] | None,
+    typer.Option(help="Weigh purchases as the CorrEmbed authors' code did.", show_default=False),
+]
+SelfPairs = Annotated[
+    Literal["include", "exclude"],
+    typer.Option(help="Whether an item's likeness to itself counts."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.", min=0)]
 
 
@@ -51,8 +68,10 @@ def _running(text: str, *names: str) -> object:
 
 Device = Annotated[str, _running("auto, cpu, cuda, cuda:1 or mps.")]
 Dtype = Annotated[
-    Literal["float32", "float16", "bfloat16"],
-    _running("Numbers that torch networks compute with; a part of the encoder's name."),
+    Literal["float32", "float16", "bfloat16", "int8"] | None,
+    _running(
+        "Numbers that torch networks compute with; a part of the encoder's name (default: float32)."
+    ),
 ]
 Runtime = Annotated[
     Literal["auto", "torch", "onnx", "openvino"], _running("What runs torch networks.")
@@ -64,26 +83,45 @@ Preset = Annotated[
 ]
 
 
-def with_dtype(specs: Sequence[str], dtype: str) -> list[str]:
-    """The specs, those of torch networks with that dtype if they name none."""
+def with_dtype(specs: Sequence[str], dtype: str | None) -> list[str]:
+    """The specs, those of torch networks with that dtype.
+
+    Raises:
+        BadSpec: a spec names another one itself.
+    """
     from ..values.spec import Spec
 
-    if dtype == "float32":
+    if dtype is None:
         return list(specs)
 
-    def shorter(spec: Spec) -> Spec:
+    def in_dtype(spec: Spec) -> Spec:
         if spec.source == "fused":
-            return Spec.fuse([(weight, shorter(part)) for weight, part in spec.parts])
+            return Spec.fuse([(weight, in_dtype(part)) for weight, part in spec.parts])
         of = spec.options.get("of")
         if of is not None:  # a control made of another encoder
-            options = {**spec.options, "of": str(shorter(Spec.parse(of)))}
+            options = {**spec.options, "of": str(in_dtype(Spec.parse(of)))}
             return Spec(spec.source, spec.identifier, spec.layer, options)
-        if spec.source not in NETWORKS or "dtype" in spec.options:
+        if spec.source not in NETWORKS:
             return spec
-        options = {**spec.options, "dtype": dtype}
+        _check_dtype(spec, dtype)
+        if spec.options.get("dtype", "float32") == dtype:
+            return spec
+        options = dict(sorted({**spec.options, "dtype": dtype}.items()))
         return Spec(spec.source, spec.identifier, spec.layer, options)
 
-    return [str(shorter(Spec.parse(text))) for text in specs]
+    return [str(in_dtype(Spec.parse(text))) for text in specs]
+
+
+def _check_dtype(spec: Spec, dtype: str) -> None:
+    from ..values.errors import BadSpec
+
+    named = spec.options.get("dtype", dtype)
+    if named != dtype:
+        raise BadSpec(
+            f"the encoder's name says dtype={named}, the command --dtype {dtype}",
+            where=str(spec),
+            mend=f"leave --dtype out, or ?dtype={named}",
+        )
 
 
 def _option(text: str, *names: str) -> object:

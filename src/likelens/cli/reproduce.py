@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from . import options, show
 
 if TYPE_CHECKING:
     from ..presets import Row
-    from ..reproduce import Reproduction
+    from ..reproduce import EngineRun, Reproduction
 
 app = typer.Typer(help="Measure published results again on a catalogue.", no_args_is_help=True)
 
@@ -30,26 +30,13 @@ def corrembed(
     out: Annotated[Path, typer.Option(help="Folder for tables, charts and the report.")] = Path(
         "reproduce-corrembed"
     ),
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder where the vectors are kept (default: OUT/store).", show_default=False
-        ),
-    ] = None,
+    store: options.StoreInOut = None,
     items: Annotated[
         int | None,
         typer.Option(help="Measure a sample of so many items.", min=3, show_default=False),
     ] = None,
-    recipe: Annotated[
-        Literal["released"] | None,
-        typer.Option(
-            help="Weigh purchases as the CorrEmbed authors' code did.", show_default=False
-        ),
-    ] = None,
-    self_pairs: Annotated[
-        Literal["include", "exclude"],
-        typer.Option(help="Whether an item's likeness to itself counts."),
-    ] = "include",
+    recipe: options.Recipe = None,
+    self_pairs: options.SelfPairs = "include",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
@@ -78,16 +65,128 @@ def corrembed(
     _show(found, page, as_json)
 
 
-def named(encoder: list[str] | None, preset: str | None) -> list[str | Row]:
-    """The encoders of a preset and those named one by one, each once; the paper's if none."""
+@app.command()
+@options.reads_catalogue
+def engine(
+    catalogue: Any,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-e",
+            "--encoder",
+            metavar="[NAME=]SPEC...",
+            help="Encoders; triplet=checkpoint:FILE?arch=... calls the row triplet.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: options.Preset = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, charts and the report.")] = Path(
+        "reproduce-engine"
+    ),
+    store: options.StoreInOut = None,
+    index: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Index, such as kdtree or lsh(bits=256); several are given one by one. The "
+            "first is that of the tables by parent class (default: kdtree, lsh and exact).",
+            show_default=False,
+        ),
+    ] = None,
+    parents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAMES",
+            help='Table with the columns class and parent, or "Animals,Vehicles,Other".',
+            show_default=False,
+        ),
+    ] = None,
+    parents_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC", help="Model that chooses among the NAMES.", show_default=False
+        ),
+    ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another data set, for Table 6: a folder of class folders or a catalogue.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    per_class: Annotated[
+        int, typer.Option(help="Queries drawn of each class, as the paper does.", min=1)
+    ] = 4,
+    k: Annotated[int, typer.Option("-k", help="Results that count.", min=1)] = 10,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    runtime: options.Runtime = "auto",
+    as_json: options.AsJson = False,
+) -> None:
+    """Write the tables of an image search engine for a folder of class folders."""
+    from ..encoders.base import Running
+    from ..reproduce import ENGINE_INDEXES, find_parents, write_engine
+    from ..reproduce import engine as measure
+    from ..values.catalogue import Catalogue
+
+    rows = named(encoder, preset, "image-search")
+    with show.progress_bar() as progress:
+        found = measure(
+            catalogue,
+            rows,
+            store or out / "store",
+            indexes=index or ENGINE_INDEXES,
+            parents=find_parents(parents, parents_by, catalogue),
+            second=None if second is None else Catalogue.open(second),
+            per_class=per_class,
+            k=k,
+            seed=seed,
+            running=Running(device=device, runtime=runtime),
+            progress=progress,
+        )
+        progress("writing the report", 0, 1)
+        page = write_engine(found, out)
+        progress("writing the report", 1, 1)
+    _show_engine(found, page, as_json)
+
+
+def named(
+    encoder: list[str] | None, preset: str | None, usual: str = "corrembed"
+) -> list[str | Row]:
+    """The encoders of a preset and those named one by one, each once; the usual preset if none."""
     from ..presets import preset as rows_of
 
     named_so = list(dict.fromkeys(encoder or []))
     if preset is None and not named_so:
-        preset = "corrembed"
+        preset = usual
     rows: list[str | Row] = list(rows_of(preset)) if preset is not None else []
     known = {row.spec for row in rows if not isinstance(row, str)}
-    return [*rows, *(spec for spec in named_so if spec not in known)]
+    return [*rows, *(_row(text) for text in named_so if text not in known)]
+
+
+def _row(text: str) -> str | Row:
+    """An encoder as it was given; ``NAME=SPEC`` as a row of that name."""
+    from ..presets import Row
+
+    name, equals, spec = text.partition("=")
+    if not equals or ":" in name:
+        return text
+    return Row(spec, name.strip(), "the user's")
+
+
+def _show_engine(found: EngineRun, page: Path, as_json: bool) -> None:
+    report = page.parent / "report.html"
+    if as_json:
+        paths = {"page": str(page), "report": str(report)}
+        show.print_json({**found.tables, "items": len(found.first.catalogue), **paths})
+        return
+    for name, rows in found.tables.items():
+        if name.startswith("index-") or name == "second":
+            show.print_engine(name, rows, found.settings.k)
+    for row, why in found.missing:
+        show.stdout().print(f"missing: {row.name or row.spec}: {why}", markup=False, soft_wrap=True)
+    for label, path in (("page", page), ("report", report)):
+        show.stdout().print(f"{label}: {path}", markup=False, soft_wrap=True)
 
 
 def _show(found: Reproduction, page: Path, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,21 @@ def print_fusion(fusion: Fusion) -> None:
     out.print(f"spec: {fusion.spec}", markup=False, soft_wrap=True)
 
 
+def print_engine(name: str, rows: Sequence[Mapping[str, Any]], k: int) -> None:
+    """A table of ``reproduce engine``: the few columns that a terminal has room for."""
+    table = Table(box=None, pad_edge=False, header_style="bold", title=name, title_justify="left")
+    table.add_column("encoder", overflow="fold")
+    metrics = {f"P@{k} drawn": "P_drawn", f"P@{k} all": "P_all", f"HR@{k} all": "HR_all"}
+    times = {"encode ms": "encode_p50_ms", "search ms": "search_p50_ms"}
+    figures = {**metrics, f"nDCG@{k} all": "nDCG_all", **times}
+    for head in figures:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        style = "dim" if row["encoder"].startswith("control:") else ""
+        table.add_row(row["name"], *(number(row[one]) for one in figures.values()), style=style)
+    stdout().print(table)
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number, or a dash where there is none."""
     return "-" if math.isnan(value) else f"{value:,.{digits}f}"
@@ -167,13 +182,17 @@ def print_hits(hits: Hits) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
+    if hits.folded:
+        table.add_column("more", justify="right")
     table.add_column("id", overflow="fold")
     names = hits.attributes.column_names[:6]
     for name in names:
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     rows = hits.attributes.select(names).to_pylist()
-    for place, (item, score, row) in enumerate(zip(hits.ids, hits.scores, rows, strict=True), 1):
-        table.add_row(str(place), f"{score:.4f}", item, *(cell(row[name]) for name in names))
+    for place, (item, score, row) in enumerate(zip(hits.ids, hits.scores, rows, strict=True)):
+        more = [f"+{hits.folded[place]:,}" if hits.folded[place] else ""] if hits.folded else []
+        cells = (cell(row[name]) for name in names)
+        table.add_row(str(place + 1), f"{score:.4f}", *more, item, *cells)
     stdout().print(table)
 
 

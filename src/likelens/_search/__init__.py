@@ -1,0 +1,14 @@
+"""From a picture or a text to the items of a store that look like it.
+
+``query`` turns what is asked into one vector, ``choose`` picks the results among the items
+ranked by it, ``hubs`` and ``threshold`` say what a whole gallery does to its searches.
+"""
+
+from ..metrics import Threshold
+from .choose import Order
+from .hits import Hits
+from .hubs import Hubs, find_hubs
+from .query import crop
+from .searcher import Searcher, search
+
+__all__ = ["Hits", "Hubs", "Order", "Searcher", "Threshold", "crop", "find_hubs", "search"]

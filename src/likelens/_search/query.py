@@ -1,0 +1,282 @@
+"""What is asked: pictures, texts and what counts against, and the one vector made of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..encoders.base import Encoder, VectorSource
+from ..images import Picture, open_image
+from ..values.arrays import Array, Floats, unit_rows
+from ..values.catalogue import Catalogue
+from ..values.embeddings import Embeddings
+from ..values.errors import BadQuery
+
+TEXT_WEIGHT = 0.5
+"""Weight of texts beside pictures, if none is given."""
+
+MINUS_WEIGHT = 0.25
+"""How much what counts against an item counts; see docs/search.md for what more does."""
+
+NOTHING = 1e-6
+"""Length of a vector below which it points nowhere."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked.
+
+    Attributes:
+        pictures: pictures to be like.
+        texts: texts to be like.
+        minus: pictures to be unlike.
+        region: the part of the only picture, or None for the whole.
+        text_weight: of the texts beside the pictures, from 0 to 1; None for half.
+        minus_weight: of ``minus``.
+    """
+
+    pictures: tuple[Picture, ...]
+    texts: tuple[str, ...] = ()
+    minus: tuple[Picture, ...] = ()
+    region: str | None = None
+    text_weight: float | None = None
+    minus_weight: float = MINUS_WEIGHT
+
+    def check(self) -> None:
+        """Refuse what cannot be asked.
+
+        Raises:
+            BadQuery: nothing is asked, or a part or weight makes no sense.
+        """
+        if not self.pictures and not self.texts:
+            raise BadQuery(
+                "no picture was given",
+                where="search",
+                mend="give a path, a picture, an id (as text), or --text",
+            )
+        if any(not isinstance(text, str) or not text.strip() for text in self.texts):
+            raise BadQuery(
+                "a text to search for is empty", where="--text", mend="write what to find"
+            )
+        if self.region is not None and len(self.pictures) != 1:
+            raise BadQuery(
+                f"a region of {len(self.pictures)} pictures is not defined",
+                where="search",
+                mend="give one picture with --region",
+            )
+        if self.text_weight is not None and not (self.pictures and self.texts):
+            raise BadQuery(
+                "a weight of texts needs pictures and texts to weigh",
+                where="--text-weight",
+                mend="give a picture and --text, or leave --text-weight out",
+            )
+        if self.text_weight is not None and not 0.0 <= self.text_weight <= 1.0:
+            raise BadQuery(
+                f"a weight of texts of {self.text_weight:g} is not from 0 to 1",
+                where="--text-weight",
+                mend="give 0 for pictures alone, 1 for texts alone, such as 0.3",
+            )
+        if not 0.0 < self.minus_weight < np.inf:
+            raise BadQuery(
+                f"a weight of {self.minus_weight:g} for what counts against is not above 0",
+                where="--minus-weight",
+                mend=f"give a number above 0, such as {MINUS_WEIGHT:g}",
+            )
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its vector is another than that of a single picture."""
+        return len(self.pictures) != 1 or bool(self.texts or self.minus)
+
+
+class Reader:
+    """Turns what is asked into a vector, by stored vectors where there are some.
+
+    Args:
+        encoder: what looks at pictures and reads texts.
+        embeddings: its vectors of the items.
+        catalogue: the items.
+    """
+
+    def __init__(
+        self, encoder: Encoder | VectorSource, embeddings: Embeddings, catalogue: Catalogue
+    ) -> None:
+        self.encoder, self.embeddings, self.catalogue = encoder, embeddings, catalogue
+        self.row = {item: row for row, item in enumerate(embeddings.ids)}
+
+    def vector(self, query: Query) -> Floats:
+        """The vector of a query.
+
+        With p the mean of the pictures' unit vectors, t of the texts', m of what counts
+        against, each scaled to length one, and w and g their weights,
+
+            (1 - w) p + w t - g m,
+
+        the linear form of relevance feedback (Rocchio 1971) with unit vectors.
+
+        Raises:
+            BadImage: a picture cannot be read.
+            BadQuery: nothing can be seen, or it cannot read texts.
+        """
+        parts = []
+        if query.pictures:
+            parts.append(self._mean([self._vector(one, query.region) for one in query.pictures]))
+        if query.texts:
+            parts.append(self._mean(list(self._texts(query.texts))))
+        weight = TEXT_WEIGHT if query.text_weight is None else query.text_weight
+        asked = parts[0] if len(parts) == 1 else (1 - weight) * parts[0] + weight * parts[1]
+        self._refuse_nothing(asked, query, "sees nothing to search for")
+        if not query.minus:
+            return asked
+        against = self._mean([self._vector(one, None) for one in query.minus])
+        if np.linalg.norm(unit_rows(asked[None])[0] - against) < 1e-3:
+            self._refuse_nothing(np.zeros(1), query, "sees no difference between for and against")
+        asked = asked - query.minus_weight * against
+        self._refuse_nothing(asked, query, "sees nothing that is left to search for")
+        return asked
+
+    def _refuse_nothing(self, vector: Floats, query: Query, what: str) -> None:
+        if not np.linalg.norm(vector) > NOTHING:
+            raise BadQuery(
+                f"{self.encoder.spec} {what}: the query's vector is zero",
+                where=", ".join([*map(name_of, query.pictures), *query.texts]),
+                mend="use another picture, a larger region, or another encoder",
+            )
+
+    @staticmethod
+    def _mean(vectors: Sequence[Floats]) -> Floats:
+        """(d,) mean of the unit vectors, scaled to length one."""
+        mean: Floats = unit_rows(unit_rows(np.stack(vectors)).mean(axis=0)[None])[0]
+        return mean
+
+    def _texts(self, texts: Sequence[str]) -> Floats:
+        if not self.reads_text:
+            raise BadQuery(
+                f"{self.encoder.spec} cannot read text",
+                where=f"--text {texts[0]!r}",
+                mend="use an encoder with a text tower, such as "
+                "open_clip:ViT-B-32/laion2b_s34b_b79k or hf:openai/clip-vit-base-patch32",
+            )
+        assert isinstance(self.encoder, Encoder)  # noqa: S101 - no other reads text
+        return self.encoder.encode_text(texts)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the encoder has a text tower."""
+        return isinstance(self.encoder, Encoder) and self.encoder.reads_text
+
+    def item(self, picture: Picture) -> str | None:
+        """The id of the item that a picture is, or None if it comes from elsewhere."""
+        if isinstance(picture, str) and picture in self.catalogue.position:
+            return picture
+        if not isinstance(picture, str | os.PathLike):
+            return None
+        path = Path(picture)
+        if not is_file(path):
+            return None
+        real = path.resolve()
+        for item, other in self._by_name.get(real.name, []):
+            if other.resolve() == real:
+                return item
+        return None
+
+    def knows(self, name: str) -> bool:
+        """Whether a text is the id of an item, or the path of a file."""
+        return name in self.catalogue.position or is_file(Path(name))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[tuple[str, Path]]]:
+        names: dict[str, list[tuple[str, Path]]] = {}
+        for item, path in zip(self.catalogue.ids, self.catalogue.paths, strict=True):
+            names.setdefault(path.name, []).append((item, path))
+        return names
+
+    def _vector(self, picture: Picture, region: str | None) -> Floats:
+        item = self.item(picture)
+        if item is not None and item in self.row and region is None:
+            stored: Floats = self.embeddings.vectors[self.row[item]]
+            return stored
+        encoded: Floats = self.encoder.encode([self.picture(picture, region)])[0]
+        return encoded
+
+    def picture(self, picture: Picture, region: str | None = None) -> Picture:
+        """What there is to look at: the item's file, or the part of it that a region names.
+
+        Raises:
+            BadImage: it cannot be read.
+            BadQuery: there is no such picture or item, or the region makes no sense.
+        """
+        item = self.item(picture)
+        source = picture if item is None else self.catalogue.paths[self.catalogue.position[item]]
+        if isinstance(source, str) and not is_file(Path(source)):
+            text = ", or --text" if self.reads_text else f"; {self.encoder.spec} cannot read text"
+            raise BadQuery(
+                "there is no such picture, and no item of that id",
+                where=source,
+                mend=f"give the path of a picture, an id of the catalogue{text}",
+            )
+        return source if region is None else crop(open_image(source), region)
+
+
+REGION = re.compile(r"\s*(\d+(?:\.\d+)?)(%?)\s*" + r",\s*(\d+(?:\.\d+)?)(%?)\s*" * 3)
+
+
+def crop(image: Array, region: str) -> Array:
+    """The part of a picture that a region names.
+
+    Args:
+        image: (height, width, 3).
+        region: ``x,y,w,h`` from the upper left corner, each in pixels or, with ``%``,
+            in percent of the width or height. What reaches over the edge is cut.
+
+    Raises:
+        BadQuery: not of that form, or outside the picture.
+    """
+    form = REGION.fullmatch(region)
+    height, width = image.shape[:2]
+    mend = f"write x,y,w,h in pixels of {width} x {height}, or in percent: 25%,0%,50%,100%"
+    if form is None or any(0 < float(form[1 + 2 * n]) < 1 and not form[2 + 2 * n] for n in (2, 3)):
+        raise BadQuery("the region cannot be understood", where=f"--region {region}", mend=mend)
+    parts = [
+        float(form[1 + 2 * place]) * (size / 100 if form[2 + 2 * place] else 1)
+        for place, size in enumerate((width, height, width, height))
+    ]
+    left, top = round(parts[0]), round(parts[1])
+    right, bottom = round(parts[0] + parts[2]), round(parts[1] + parts[3])
+    part = np.ascontiguousarray(image[top : min(bottom, height), left : min(right, width)])
+    if part.size == 0:
+        raise BadQuery(
+            "the region is empty or lies outside the picture",
+            where=f"--region {region}",
+            mend=mend,
+        )
+    return part
+
+
+def several(query: Picture | Sequence[Picture]) -> tuple[Picture, ...]:
+    """One picture, or several, as several; nothing that can be read as pictures as none."""
+    if isinstance(query, str | bytes | os.PathLike | np.ndarray | Image.Image):
+        return (query,)
+    return tuple(query) if isinstance(query, Iterable) else ()
+
+
+def name_of(picture: Picture) -> str:
+    """How a picture is called."""
+    if isinstance(picture, str | os.PathLike):
+        return os.fspath(picture)
+    return type(picture).__name__
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a file; a text too long for a name, or with odd signs, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

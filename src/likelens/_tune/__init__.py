@@ -1,0 +1,300 @@
+"""Which index is quickest on one's own vectors at the recall one wants.
+
+``setting`` asks one index at one setting, ``growth`` fits how its cost grows, ``values``
+holds what was found; here is what is tried, and in which order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..index.base import Index, build_index
+from ..values.arrays import Floats, check_vectors
+from ..values.errors import BadQuery
+from .growth import Law, fit_law
+from .setting import Setting, measure, true_scores
+from .values import COSTS, FAR, LEAST_ITEMS, Growth, Tuning
+
+__all__ = ["COSTS", "FAR", "LEAST_ITEMS", "LINES", "Growth", "Law", "Line", "Setting", "Tuning"]
+__all__ += ["check_tune", "fit_law", "tune"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An index that is built once, and an option of the search that is varied.
+
+    Attributes:
+        spec: what is built.
+        option: what is varied, or nothing.
+        values: of the option, ascending.
+    """
+
+    spec: str
+    option: str = ""
+    values: tuple[int, ...] = (0,)
+
+
+EXACT = Line("exact")
+
+LINES = (
+    EXACT,
+    Line("ivf", "probes", (1, 2, 4, 8, 16, 32, 64, 128)),
+    Line("hnsw(m=16)", "ef", (16, 32, 64, 128, 256)),
+    Line("lsh(bits=256)", "rerank", (50, 200, 800, 3200)),
+    Line("binary(bits=256)", "rerank", (50, 200, 800, 3200)),
+    Line("ivfpq(rerank=400)", "probes", (1, 2, 4, 8, 16, 32, 64, 128)),
+    Line("hnsw(m=32)", "ef", (16, 32, 64, 128, 256)),
+    Line("lsh(bits=256, tables=16)", "rerank", (200, 800, 3200)),
+    Line("kdtree(pca=32)", "rerank", (100, 400, 1600)),
+    Line("kdtree"),
+)
+"""What is tried, the likely ones first, for time may run out."""
+
+SIZES = 4
+"""Numbers of vectors at which costs are measured, in equal steps of their logarithm."""
+
+SMALLEST = 8
+"""The first of them is this part of all vectors, or what an index needs to be used at all."""
+
+ENOUGH = 0.9995
+"""A line is left at this recall: more effort can only cost more."""
+
+LEAST_SECONDS = 1.0
+"""With less than this left of the budget nothing new is begun."""
+
+SLOWER = 1.3
+"""By how much more than in proportion a build may take when it is foretold."""
+
+
+def tune(
+    vectors: Floats,
+    *,
+    k: int = 10,
+    target_recall: float = 0.95,
+    queries: int = 200,
+    budget_seconds: float = 120.0,
+    seed: int = 0,
+    lines: Sequence[Line] = LINES,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Measures recall and cost of indexes on some vectors, asked with a part of them.
+
+    Each line is built of all vectors; then, for how its cost grows, its best setting is
+    measured on parts of them, the smaller ones within the larger. Exact search, which the
+    others are held to, is always measured. A build that would not fit into the budget is
+    left out. Stopped by the user (Ctrl-C), it returns what is measured so far. All but
+    times follow from the seed; the graphs of ``hnsw`` are built by several threads and may
+    differ a little.
+
+    Args:
+        vectors: (n, d), n at least 2.
+        k: how many nearest others of an item are looked for; n - 1 at most are.
+        target_recall: above 0, up to 1.
+        queries: how many items are asked with; n at most are.
+        budget_seconds: above 0; a setting that has begun is ended.
+        seed: of the draw of queries and parts.
+        lines: what is tried besides exact search.
+        progress: told of every setting.
+
+    Raises:
+        BadQuery: an argument out of range, or fewer than two vectors.
+        BadShape: the vectors are no finite matrix.
+    """
+    check_tune(k, target_recall, queries, budget_seconds, seed)
+    matrix = check_vectors(vectors, where="tune")
+    count = len(matrix)
+    if count < 2:
+        raise BadQuery(
+            f"{count} vectors cannot be asked for others like them",
+            where="likelens index tune",
+            mend="embed at least two pictures",
+        )
+    notes = []
+    if queries > count:
+        notes.append(f"{queries:,} queries were wanted; there are {count:,} items to ask with")
+    if k > count - 1:
+        notes.append(f"k = {k:,} was wanted; an item has {count - 1:,} others")
+    k, queries = min(k, count - 1), min(queries, count)
+    order = np.random.default_rng(seed).permutation(count)
+    run = _Run(matrix[order], k, queries, budget_seconds, progress or (lambda *_: None), notes)
+    tried, sizes = [EXACT, *(line for line in lines if line != EXACT)], sizes_of(count, k)
+
+    def found(*, stopped: bool = False) -> Tuning:
+        return Tuning(
+            items=count,
+            dim=matrix.shape[1],
+            k=k,
+            target_recall=target_recall,
+            queries=queries,
+            seed=seed,
+            measured=tuple(run.measured),
+            notes=tuple(run.notes),
+            stopped=stopped,
+        )
+
+    try:
+        run.decide(tried, sizes)
+        run.follow(tried, sizes, found())
+    except KeyboardInterrupt:
+        run.notes.append("stopped: what is missing was not measured")
+        return found(stopped=True)
+    if run.late:
+        run.notes.append(
+            f"the budget of {budget_seconds:g} s did not reach to {', '.join(run.late)} vectors"
+        )
+    if len(sizes) == 1:
+        run.notes.append(
+            f"how costs grow cannot be told from {count:,} vectors: that takes at least "
+            f"{max(LEAST_ITEMS, 2 * _needed(k)):,}"
+        )
+    return found()
+
+
+def sizes_of(count: int, k: int) -> tuple[int, ...]:
+    """Numbers of vectors to measure at, ascending, in which every kind of index is used."""
+    if count < max(LEAST_ITEMS, 2 * _needed(k)):
+        return (count,)
+    steps = np.geomspace(max(count // SMALLEST, _needed(k)), count, SIZES)
+    return tuple(round(float(step)) for step in steps)
+
+
+def _needed(k: int) -> int:
+    """Vectors from which on an index is used at all."""
+    return max(Index.NEEDS, Index.DEEP * (k + 1))
+
+
+@dataclass
+class _Run:
+    """What is being measured.
+
+    Attributes:
+        vectors: (n, d) shuffled; the first are asked with.
+        k: how many others.
+        queries: how many are asked with.
+        budget_seconds: how long.
+        progress: told of every step.
+        notes: what was left out, and why.
+        measured: what is measured so far.
+        late: what was left out since the budget was spent.
+        truths: what ``true_scores`` returned, by number of vectors.
+        started: when.
+    """
+
+    vectors: Floats
+    k: int
+    queries: int
+    budget_seconds: float
+    progress: Progress
+    notes: list[str]
+    measured: list[Setting] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    truths: dict[int, Floats] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget."""
+        return self.budget_seconds - (time.perf_counter() - self.started)
+
+    def decide(self, lines: Sequence[Line], sizes: Sequence[int]) -> None:
+        """Every line, of all vectors: what the choice goes by.
+
+        A small part comes first, which foretells how long the whole takes.
+        """
+        ends = tuple(dict.fromkeys((sizes[0], sizes[-1])))
+        for line in lines:
+            took = 0.0
+            for done, size in enumerate(ends):
+                self.progress(line.spec, done, len(ends))
+                foretold = max(SLOWER * took * size / ends[0], LEAST_SECONDS)
+                if line != EXACT and self.left < foretold:
+                    self._note_late(line, size, foretold)
+                    break
+                took = self._size(line, size, line.values)
+            self.progress(line.spec, len(ends), len(ends))
+
+    def follow(self, lines: Sequence[Line], sizes: Sequence[int], found: Tuning) -> None:
+        """The sizes between, at the best setting of each line: how costs grow."""
+        for done, line in enumerate(lines):
+            self.progress("how costs grow", done, len(lines))
+            if line.spec in found.lines:
+                best = found.best_of(line.spec)
+                for size in sizes[1:-1]:
+                    if size in self.truths or line == EXACT:
+                        foretold = SLOWER * best.build_seconds * size / sizes[-1]
+                        if self.left < max(foretold, LEAST_SECONDS):
+                            self.late.append(f"{line.spec} ({size:,})")
+                        else:
+                            self._size(line, size, (best.effort,))
+        self.progress("how costs grow", len(lines), len(lines))
+
+    def _note_late(self, line: Line, size: int, foretold: float) -> None:
+        """Notes that there is no time for a build."""
+        if self.left < LEAST_SECONDS:
+            self.late.append(f"{line.spec} ({size:,})")
+        else:
+            self.notes.append(
+                f"{line.spec} was not built of {size:,} vectors: it would take about "
+                f"{foretold:.0f} s, and {self.left:.0f} s of the budget are left"
+            )
+
+    def _size(self, line: Line, size: int, values: Sequence[int]) -> float:
+        """A line of the first so many vectors, at some settings; how long the build took."""
+        started = time.perf_counter()
+        index = build_index(self.vectors[:size], line.spec)
+        took = time.perf_counter() - started
+        if line == EXACT:
+            self.truths[size] = true_scores(index, self.k, min(self.queries, size))
+        elif index.plan(self.k + 1) == "exact":
+            self.notes.append(
+                f"{line.spec} was left out: of {size:,} vectors it compares each, as exact does"
+            )
+            return took
+        seen = 0.0
+        for value in values:
+            if seen >= ENOUGH:
+                break
+            if line.option:
+                index.retune(**{line.option: value})
+            setting = measure(index, line.spec, value, self.k, self.truths[size], took)
+            self.measured.append(setting)
+            seen = setting.recall
+        return took
+
+
+def check_tune(
+    k: int, target_recall: float, queries: int, budget_seconds: float, seed: int
+) -> None:
+    """Refuse what cannot be.
+
+    Raises:
+        BadQuery: an argument out of range.
+    """
+    wrong = {
+        "-k": (k < 1, f"k = {k} is not at least 1", "give -k 1 or more"),
+        "--target-recall": (
+            not 0.0 < target_recall <= 1.0,
+            f"a recall of {target_recall:g} cannot be aimed at",
+            "give a share above 0, up to 1, such as 0.95",
+        ),
+        "--queries": (
+            queries < 1,
+            f"{queries} queries cannot measure anything",
+            "give some hundreds",
+        ),
+        "--budget-seconds": (
+            not budget_seconds > 0,
+            f"nothing can be measured in {budget_seconds:g} s",
+            "give a minute or two",
+        ),
+        "--seed": (seed < 0, f"{seed} is no seed", "give a whole number from 0 on"),
+    }
+    for where, (is_wrong, what, mend) in wrong.items():
+        if is_wrong:
+            raise BadQuery(what, where=where, mend=mend)
