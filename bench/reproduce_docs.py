@@ -64,9 +64,9 @@ corrembed` also passes over rows whose file is not there, and puts the shuffled 
 first encoder that can be had. Made from `src/likelens/presets.py` by
 `python -m bench.reproduce_docs presets`.
 
-**Accuracy** is ImageNet top-1 as torchvision states it of the weights. **Published figures**
-would stand in a column of their own; none is there, because the tables of the three papers
-could not be read when this was written, and none is made up. **Weights** are fetched by the
+**Accuracy** is ImageNet top-1 as torchvision states it of the weights. The tables of the
+three papers could not be read when this was written; **published figures** get columns of their
+own in `likelens reproduce` once a row's `published` is given. **Weights** are fetched by the
 library named, on first use; a row with a file needs that file in the folder where likelens is
 run.
 
@@ -90,8 +90,9 @@ ResNet-50; the variants of the others could not be read, and are our choice wher
 so.""",
     "image-search": """The encoders of Agarwal's comparison (2024) on Caltech-101 that need no
 training. Its Table 1 could not be read: the families are those of the project's plan, the
-variants ours. Not here: siamese and triplet networks and autoencoders, which are trained on
-the catalogue, and the 1.58-bit ViT, of which no published weights were found.""",
+variants ours. Of the 1.58-bit ViT no published weights were found: its row waits for a file that
+you trained. Siamese and triplet networks and autoencoders are trained on the catalogue; name
+each in `likelens reproduce engine` as `-e triplet=checkpoint:FILE?arch=...`.""",
     "small": """Under 25 MB each, for a processor. torchvision states the sizes.""",
 }
 

@@ -15,7 +15,7 @@ from likelens import Catalogue, compare, garments
 from likelens.cli import main
 from likelens.encoders.base import open_encoder
 from likelens.presets import Row, preset
-from likelens.reproduce import _corrembed, corrembed, draw, markdown, write
+from likelens.reproduce import _corrembed, _lineup, corrembed, draw, markdown, write
 from likelens.reproduce._charts import in_words
 from likelens.reproduce._corrembed import batch_seconds, layer_of, sample
 from likelens.reproduce.tables import (
@@ -27,7 +27,7 @@ from likelens.reproduce.tables import (
     size_table,
     tag_table,
 )
-from likelens.values.errors import BadSpec, NoWeights
+from likelens.values.errors import BadSpec, MissingExtra, NoWeights
 from likelens.values.spec import Spec
 
 torch.set_num_threads(1)  # networks this small only wait for a second thread
@@ -141,8 +141,43 @@ class TestMeasuring:
     def test_nothing_to_measure_is_refused(self, catalogue):
         with pytest.raises(BadSpec, match="no encoder is named"):
             corrembed(catalogue, ["control:random"])
-        with pytest.raises(NoWeights, match="weights are here"):
+        with pytest.raises(NoWeights, match="not one of 1 encoder can be had: checkpoint:argus"):
             corrembed(catalogue, [ABSENT])
+
+    def test_every_reason_is_told_where_no_encoder_can_be_had(self, catalogue, monkeypatch):
+        def lost(specs, running):
+            return [], {
+                spec: (MissingExtra if "hf:" in spec else NoWeights)(
+                    "no library" if "hf:" in spec else "no network",
+                    where=spec,
+                    mend="install it" if "hf:" in spec else "connect",
+                )
+                for spec in specs
+            }
+
+        monkeypatch.setattr(_lineup, "open_encoders", lost)
+        specs = [f"torchvision:n{number}" for number in range(5)]
+        with pytest.raises(NoWeights) as caught:
+            corrembed(catalogue, [*specs, "hf:a", ABSENT])
+        assert caught.value.what == (
+            "not one of 7 encoders can be had: torchvision:n0, torchvision:n1, torchvision:n2 and "
+            f"2 more: no network; hf:a: no library; {ABSENT.spec}: "
+            "its file argus_densenet.pth is not here"
+        )
+        assert caught.value.mend.startswith("connect; or install it; or get the files")
+        with pytest.raises(MissingExtra, match="not one of 2 encoders"):
+            corrembed(catalogue, ["hf:a", "hf:b"])
+        with pytest.raises(NoWeights, match=r"^no network"):
+            corrembed(catalogue, specs[:1])
+
+    @pytest.mark.parametrize("others", [[], [HOG]])
+    def test_a_fused_encoder_may_come_first(self, catalogue, others):
+        fused = f"{COLOUR} + 0.5*{HOG}"
+        found = corrembed(catalogue.take(catalogue.ids[:12]), [fused, *others])
+        specs = {network.spec for network in found.networks}
+        shuffled = others[0] if others else COLOUR
+        assert specs >= {fused, *others, f"control:shuffled?of={shuffled}"}
+        assert fused in markdown(found, {})
 
     def test_layers_have_the_papers_names(self):
         both = ("penultimate", "output")
@@ -174,13 +209,21 @@ class TestTables:
         assert row["random_tags"] == entry.weighted_controls["random tags"]
         assert row["shuffled_tags"] == entry.weighted_controls["shuffled tags"]
 
-    def test_published_figures_stand_beside_or_nowhere(self, found):
-        assert score_table(found)[0]["published_weighted"] is None
+    def test_published_figures_have_columns_where_there_are_any(self, found):
+        for rows in (score_table(found), size_table(found)):
+            assert not [name for name in rows[0] if name.startswith("published")]
+        assert "| paper, " not in markdown(found, {})
         known = Row(HOG, "HOG", "none", {"weighted": 0.5, "batch_seconds": 2.0})
-        networks = tuple(replace(network, row=known) for network in found.networks)
-        known_so = replace(found, networks=networks)
-        assert score_table(known_so)[0]["published_weighted"] == 0.5
-        assert size_table(known_so)[0]["published_seconds"] == 2.0
+        first, *others = found.networks
+        known_so = replace(found, networks=(replace(first, row=known), *others))
+        scores, sizes = score_table(known_so), size_table(known_so)
+        assert [row["published_weighted"] for row in scores] == [0.5, None, None, None]
+        assert "published_unweighted" not in scores[0]
+        assert [row["published_batch_seconds"] for row in sizes] == [2.0, None]
+        page = markdown(known_so, {})
+        assert "| shuffled tags | paper, weighted |" in page
+        assert "| shape | paper, seconds |" in page
+        assert "| 2.000 |" in page
 
     def test_correlation_is_scipys(self):
         known = [Point(str(a), a, s, s, s) for a, s in ((50, 0.3), (60, 0.5), (70, 0.4), (80, 0.7))]

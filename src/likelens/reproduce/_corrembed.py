@@ -18,23 +18,15 @@ import numpy as np
 from .._compare import compare
 from .._embed import Progress
 from .._leaderboard import Entry, Leaderboard
-from ..encoders.base import (
-    Encoder,
-    FittedEncoder,
-    Running,
-    VectorSource,
-    cores,
-    open_encoders,
-    shaped,
-)
+from ..encoders.base import Encoder, FittedEncoder, Running, VectorSource, cores, shaped
 from ..encoders.onnx import OUTPUT as OUTPUT_NAMES
 from ..images import open_image
 from ..presets import Row, find
 from ..store.base import Store
 from ..values.arrays import Array
 from ..values.catalogue import Catalogue
-from ..values.errors import BadSpec, NoWeights
 from ..values.spec import Spec
+from ._lineup import Missing, controls, open_rows, rows_of, short_name
 
 BATCH = 90
 """Pictures in the batch of Table 3: the authors cut 18,060 into 200 parts."""
@@ -93,7 +85,7 @@ class Reproduction:
 
     board: Leaderboard
     networks: tuple[Network, ...]
-    missing: tuple[tuple[Row, str], ...]
+    missing: Missing
     items: int
 
 
@@ -136,12 +128,12 @@ def corrembed(
         NoWeights, MissingExtra: not one of the encoders can be had.
     """
     say = progress or (lambda _label, _done, _total: None)
-    rows = _rows(encoders)
-    opened, missing = _open(rows, running)
+    networks, missing = open_rows(rows_of(encoders), running)
+    opened = [layer for one in networks for layer in _at_layers(one, running)]
     chosen = sample(catalogue, items, seed)
     board = compare(
         chosen,
-        [*opened, *_controls(opened)],
+        [*opened, *controls(opened)],
         store,
         recipe=recipe,
         self_pairs=self_pairs,
@@ -166,42 +158,6 @@ def sample(catalogue: Catalogue, items: int | None, seed: int) -> Catalogue:
     return catalogue.take([catalogue.ids[place] for place in np.sort(drawn)])
 
 
-def _rows(encoders: Sequence[str | Row]) -> list[Row]:
-    """The encoders as rows, controls left out, for they are added anyway."""
-    rows = [one if isinstance(one, Row) else Row(str(one), "", "") for one in encoders]
-    rows = [row for row in rows if Spec.parse(row.spec).source != "control"]
-    if not rows:
-        raise BadSpec(
-            "no encoder is named but controls",
-            where="reproduce",
-            mend="name some, or a preset: --preset corrembed",
-        )
-    return rows
-
-
-def _open(
-    rows: Sequence[Row], running: Running | None
-) -> tuple[list[Encoder | VectorSource], tuple[tuple[Row, str], ...]]:
-    """Each encoder at each of its layers, and the rows that cannot be had."""
-    ready = [row for row in rows if row.ready]
-    opened, lost = open_encoders([row.spec for row in ready], running)
-    reasons = {name: f"{error.what}; {error.mend}" for name, error in lost.items()}
-    absent = {row.spec: f"its file {row.file} is not here" for row in rows if not row.ready}
-    reasons |= absent
-    if not opened:
-        raise next(iter(lost.values()), _no_file(reasons))
-    expanded = [layer for one in opened for layer in _at_layers(one, running)]
-    return expanded, tuple((row, reasons[row.spec]) for row in rows if row.spec in reasons)
-
-
-def _no_file(reasons: Mapping[str, str]) -> NoWeights:
-    return NoWeights(
-        "not one encoder's weights are here",
-        where=next(iter(reasons), "reproduce"),
-        mend="get the files that the presets name (docs/presets.md)",
-    )
-
-
 def _at_layers(
     one: Encoder | VectorSource, running: Running | None
 ) -> list[Encoder | VectorSource]:
@@ -213,14 +169,6 @@ def _at_layers(
     for each in both:
         each.run_on(running or Running())
     return list(both)
-
-
-def _controls(opened: Sequence[Encoder | VectorSource]) -> list[str]:
-    """Random vectors as long as those of the first encoder, and its own ones shuffled."""
-    first = next((one for one in opened if isinstance(one, Encoder)), None)
-    if first is None:
-        return ["control:random"]
-    return [f"control:random?dim={first.dim}", f"control:shuffled?of={first.spec}"]
 
 
 def _renamed(board: Leaderboard, opened: Sequence[Encoder | VectorSource]) -> Leaderboard:
@@ -274,25 +222,13 @@ def _networks(
     for number, (network, entries) in enumerate(layers.items()):
         say("timing batches", number, len(layers))
         seconds = batch_seconds(timed[network], pictures) if network in timed else math.nan
-        made.append(Network(network, _label(network), entries, seconds, find(network)))
+        made.append(Network(network, short_name(network), entries, seconds, find(network)))
     say("timing batches", len(layers), len(layers))
     return tuple(sorted(made, key=_order))
 
 
 def _order(network: Network) -> tuple[bool, float]:
     return network.control, -float(np.nan_to_num(network.top.main.mean, nan=-2.0))
-
-
-def _label(network: str) -> str:
-    """The name in a preset, the file's name, or the spec."""
-    row, spec = find(network), Spec.parse(network)
-    if spec.source == "control":
-        return spec.identifier
-    if row is not None:
-        return row.name
-    if spec.source in ("onnx", "checkpoint", "vectors"):
-        return Path(spec.identifier).stem
-    return network
 
 
 def _pictures(catalogue: Catalogue) -> list[Array]:
@@ -319,7 +255,7 @@ def batch_seconds(encoder: Encoder, pictures: Sequence[Array]) -> float:
 
 def _forward(encoder: Encoder, prepared: Sequence[Array]) -> None:
     """The vectors, in as many threads as embedding takes."""
-    if not encoder.parallel:
+    if not encoder.parallel or len(prepared) <= encoder.batch_size:
         shaped(encoder.forward(prepared), len(prepared), encoder)
         return
     size = max(1, math.ceil(len(prepared) / cores()))

@@ -93,8 +93,7 @@ def _head(found: Reproduction) -> str:
         f"Measured on {what} (seed {board.run['seed']}), by "
         f"{plural(networks, 'encoder')} and two controls. {weighed} An item's likeness to "
         f"itself {pairs}. Intervals are 95\u00a0% and cover the sampling of items, as queries "
-        "and as gallery. An empty cell is a published figure that could not be had, or a "
-        "network that the paper does not have."
+        "and as gallery."
     )
 
 
@@ -133,8 +132,10 @@ def _scores(found: Reproduction) -> Iterable[str]:
     weighted = found.board.weights is not None
     heads = [
         "network", "layer", "ImageNet top-1, %", "weighted", "unweighted", "95 % interval",
-        "random tags", "shuffled tags", "paper, weighted", "paper, unweighted",
+        "random tags", "shuffled tags",
     ]  # fmt: skip
+    rows = score_table(found)
+    papers = _papers(rows, {"weighted": "weighted", "unweighted": "unweighted"})
     cells = [
         [
             _name(found, row),
@@ -145,13 +146,12 @@ def _scores(found: Reproduction) -> Iterable[str]:
             _interval(row["low"], row["high"]),
             number(row["random_tags"]),
             number(row["shuffled_tags"]),
-            _known(row["published_weighted"]),
-            _known(row["published_unweighted"]),
+            *(_known(row[name]) for name in papers.values()),
         ]
-        for row in score_table(found)
+        for row in rows
     ]
     yield "## Table 2: scores and controls"
-    yield _table(heads, cells, text=(0, 1))
+    yield _table([*heads, *papers], cells, text=(0, 1))
     of = "The interval and the scores of chance are those of the weighted score. "
     yield (
         (of if weighted else "Without purchases there is no weighted score. ")
@@ -159,6 +159,12 @@ def _scores(found: Reproduction) -> Iterable[str]:
         "`random` has random vectors, and `shuffled` those of the first encoder, dealt out "
         "among the items."
     )
+
+
+def _papers(rows: Sequence[Cells], figures: Mapping[str, str]) -> dict[str, str]:
+    """Heads and names of the columns of published figures, where there are any."""
+    named = {f"paper, {said}": f"published_{figure}" for figure, said in figures.items()}
+    return {head: name for head, name in named.items() if rows and name in rows[0]}
 
 
 def _name(found: Reproduction, row: Cells) -> str:
@@ -170,8 +176,10 @@ def _name(found: Reproduction, row: Cells) -> str:
 def _sizes(found: Reproduction) -> Iterable[str]:
     heads = [
         "network", "parameters", "score before the output", "95 % interval",
-        f"seconds for {BATCH} pictures", "shape", "paper, score", "paper, seconds",
+        f"seconds for {BATCH} pictures", "shape",
     ]  # fmt: skip
+    rows = size_table(found)
+    papers = _papers(rows, {"penultimate": "score", "batch_seconds": "seconds"})
     cells = [
         [
             str(row["network"]),
@@ -180,13 +188,12 @@ def _sizes(found: Reproduction) -> Iterable[str]:
             _interval(row["low"], row["high"]),
             _seconds(row["batch_seconds"]),
             f"{row['shape']:,}",
-            _known(row["published_score"]),
-            _known(row["published_seconds"], 2),
+            *(_known(row[name]) for name in papers.values()),
         ]
-        for row in size_table(found)
+        for row in rows
     ]
     yield "## Table 3: sizes, the layer before the output, and time"
-    yield _table(heads, cells, text=(0,))
+    yield _table([*heads, *papers], cells, text=(0,))
     yield (
         f"Seconds are the median of {ROUNDS} forward passes of {BATCH} pictures that are opened "
         f"and resized already, on {found.board.run['machine']}; other work on the machine "
@@ -203,11 +210,10 @@ def _accuracy(found: Reproduction, charts: Mapping[str, str], images: str) -> It
             str(link.networks),
             number(link.r),
             _interval(link.low, link.high),
-            "",
         ]
         for link in links
     ]
-    heads = ["layer", "networks", "Pearson r", "95 % interval", "paper"]
+    heads = ["layer", "networks", "Pearson r", "95 % interval"]
     yield _table(heads, cells, text=(0,))
     for link in links:
         if f"{link.layer}.svg" in charts:
@@ -262,8 +268,8 @@ def _sources() -> Iterable[str]:
         f"The paper is [arXiv 2308.16126]({PAPER}) (Artificial Intelligence XL, 2023, "
         f"doi:10.1007/978-3-031-47994-6_7), the authors' code [is on GitHub]({CODE}). Only its "
         "abstract and the notebooks could be read when this was written: the scores of Tables 2 "
-        "and 3, the times and r are not in them, so those cells are empty. The README of the "
-        "code numbers the map and the grids 3 to 6; here they are 4 to 7."
+        "and 3, the times and r are not in them. The README of the code numbers the map and the "
+        "grids 3 to 6; here they are 4 to 7."
     )
 
 

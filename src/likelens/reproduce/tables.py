@@ -42,13 +42,13 @@ def tag_table(board: Leaderboard) -> list[dict[str, Any]]:
 
 def score_table(found: Reproduction) -> list[dict[str, Any]]:
     """Table 2: accuracy, scores and the scores of chance of each network's output."""
-    return [_score_row(network) for network in found.networks]
+    rows = [_score_row(network) for network in found.networks]
+    return _beside(rows, found.networks, ("weighted", "unweighted"))
 
 
 def _score_row(network: Network) -> dict[str, Any]:
     entry = network.top
     low, high = entry.main.interval()
-    published = network.row.published if network.row else {}
     return {
         "network": network.label,
         "encoder": entry.card.name,
@@ -62,9 +62,19 @@ def _score_row(network: Network) -> dict[str, Any]:
         "shuffled_tags": _control(entry, "shuffled tags"),
         "random_embeddings": _control(entry, "random embeddings"),
         "shuffled_embeddings": _control(entry, "shuffled embeddings"),
-        "published_weighted": published.get("weighted"),
-        "published_unweighted": published.get("unweighted"),
     }
+
+
+def _beside(
+    rows: list[dict[str, Any]], networks: Sequence[Network], figures: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rows with a column for each figure that was published of any of their networks."""
+    known = [network.row.published if network.row else {} for network in networks]
+    for figure in figures:
+        if any(figure in published for published in known):
+            for row, published in zip(rows, known, strict=True):
+                row[f"published_{figure}"] = published.get(figure)
+    return rows
 
 
 def _control(entry: Entry, name: str) -> float:
@@ -74,12 +84,13 @@ def _control(entry: Entry, name: str) -> float:
 
 def size_table(found: Reproduction) -> list[dict[str, Any]]:
     """Table 3: parameters, score of the layer before the output, time of a batch, shape."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    measured: list[Network] = []
     for network in found.networks:
         entry = network.entry(PENULTIMATE)
         if entry is None or network.control:
             continue
-        published = network.row.published if network.row else {}
+        measured.append(network)
         low, high = entry.main.interval()
         rows.append(
             {
@@ -92,11 +103,9 @@ def size_table(found: Reproduction) -> list[dict[str, Any]]:
                 "high": high,
                 "batch_seconds": network.seconds,
                 "shape": entry.card.dim,
-                "published_score": published.get("penultimate"),
-                "published_seconds": published.get("batch_seconds"),
             }
         )
-    return rows
+    return _beside(rows, measured, ("penultimate", "batch_seconds"))
 
 
 @dataclass(frozen=True)
