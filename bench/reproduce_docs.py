@@ -20,7 +20,6 @@ from likelens.reproduce import write as write_folder
 from likelens.reproduce.published import imagenet_accuracy
 
 DOCS = Path(__file__).parent.parent / "docs"
-ITEMS = 4000
 SOURCE = "data/fashion-products/styles.csv"
 FILES = {
     "mobilenetv2_100.imagenet": "timm:mobilenetv2_100?pad_type=same",
@@ -43,14 +42,13 @@ numbers mean: [metrics.md](metrics.md). Line-ups of encoders: [presets.md](prese
 Made by `python -m bench.reproduce_docs`; the same, with a report full of pictures:
 
     cd $LIKELENS_DATA
-    likelens reproduce corrembed {source} --items {items} \\
+    likelens reproduce corrembed {source} \\
       --tags {tags} \\
       -e {specs}
 
-A sample of the 9,583 items, because the machine was small and busy; without `--items` the same
-command takes them all. Two of the seven networks are one: mobilenetv2_100.imagenet has the
-weights of mobilenet_v2_1.0_224_quant in another library, which shows that the two sources agree
-but counts once too often in r. The accuracy of tf2_mobilenet_v2_1.0_224_ptq (69.6 %) is not its
+Two of the seven networks are one: mobilenetv2_100.imagenet has the weights of
+mobilenet_v2_1.0_224_quant in another library, which shows that the two sources agree but counts
+once too often in r. The accuracy of tf2_mobilenet_v2_1.0_224_ptq (69.6 %) is not its
 maker's but was measured by others. Times are rough: other programs kept both cores of the
 machine busy, and networks of one architecture differ by a factor of three.
 
@@ -104,12 +102,11 @@ def main() -> None:
     out = Path(sys.argv[1] if sys.argv[1:] else "reproduce-corrembed").resolve()
     os.chdir(data_root())  # so that names and pages hold no path of this machine
     catalogue = Catalogue.open(SOURCE, tags=TAGS)
-    found = corrembed(catalogue, SPECS, out / "store", items=ITEMS, progress=_say)
+    found = corrembed(catalogue, SPECS, out / "store", progress=_say)
     print(write_folder(found, out))
     charts = draw(found)
     head = HEAD.format(
         source=SOURCE,
-        items=ITEMS,
         tags=",".join(TAGS),
         specs=" \\\n         ".join(f'"{spec}"' if "?" in spec else spec for spec in SPECS),
     )

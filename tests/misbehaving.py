@@ -175,6 +175,13 @@ class _Handler(BaseHTTPRequestHandler):
     def on_noai(self, seed):
         self.send(picture(int(seed)), X_Robots_Tag="noarchive, NoAI")
 
+    def on_robots_none(self, seed):
+        self.send(picture(int(seed)), X_Robots_Tag="none")
+
+    def on_astray(self, _):
+        """Redirects to what is no address at all."""
+        self.send(b"", 302, Location="http://[bad/x.jpg")
+
     def on_loop(self, _):
         self.send(b"", 302, Location="/loop")
 

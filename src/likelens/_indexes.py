@@ -15,18 +15,21 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .index import container
 from .index.base import INDEXES, Answer, Index, build_index, load_index
+from .index.checks import check_k
 from .index.options import Options
-from .index.scan import COSINE
+from .index.scan import COSINE, SPARE
 from .store.base import Store
 from .values.arrays import Array, Floats, Positions
 from .values.embeddings import Embeddings
-from .values.errors import BadSpec, BadTable, IndexBroken, LikelensError
+from .values.errors import BadSpec, BadTable, IndexBroken, LikelensError, StoreBroken
 from .values.files import write_aside
 
 if TYPE_CHECKING:
@@ -37,9 +40,6 @@ INDEX, ITEMS = ".index", ".items"
 
 KEY = b"likelens"
 """Of what the second file says of itself, among the metadata of Parquet."""
-
-SEAL = 20
-"""So many bytes of an index begin it; the last of them are a sum of all other sums."""
 
 CHUNK = 4096
 
@@ -122,15 +122,25 @@ class Placed:
 
     def explain(self, queries: Array, k: int, allowed: Array | None = None) -> Answer:
         """As ``Index.explain``, with rows for positions, also where scores are equal."""
-        found = self.index.explain(queries, k, self._mask(allowed))
+        k, mask = check_k(k, "Index.search"), self._mask(allowed)
+        fetch = k if self._ordered else k + SPARE
+        found = self.index.explain(queries, fetch, mask)
+        while found.scores.shape[1] == fetch > k and _tied(found.scores, k):
+            fetch *= 2
+            found = self.index.explain(queries, fetch, mask)
         rows = self.rows[found.positions]
-        order = np.lexsort((rows, -found.scores), axis=1)
+        order = np.lexsort((rows, -found.scores), axis=1)[:, :k]
         scores = np.take_along_axis(found.scores, order, 1)
         return Answer(scores, np.take_along_axis(rows, order, 1), found.path, found.completed)
 
     def recall(self, queries: Array, k: int, allowed: Array | None = None) -> Floats:
         """As ``Index.recall``."""
         return self.index.recall(queries, k, self._mask(allowed))
+
+    @cached_property
+    def _ordered(self) -> bool:
+        """Whether positions rise with the rows: what ties is then in the order of rows."""
+        return bool((np.diff(self.positions) > 0).all())
 
     def _mask(self, allowed: Array | None) -> Array | None:
         """The same rows (n,) bool as positions."""
@@ -166,8 +176,9 @@ def open_index(store: Store, embeddings: Embeddings, spec: str) -> Placed:
         placed = _built(embeddings, spec)
         note = f"{error.where}: {error.what}; built again from the store"
         try:
-            _save(placed.index, path, embeddings, placed.positions)
-        except BadTable as unwritable:
+            with store.writing():
+                _save(placed.index, path, embeddings, placed.positions)
+        except (BadTable, StoreBroken) as unwritable:
             note += f", but not saved: {unwritable.what}"
         return Placed.of(placed.index, placed.positions, False, placed.changes, (note,))
 
@@ -189,6 +200,7 @@ def keep_index(
     Raises:
         BadSpec: no such kind or option, or a metric that searches do not rank by.
         BadTable: there is no vector, or no folder to write to.
+        StoreBroken: another run is writing to the store.
     """
     asked = read_kind(spec)
     if not len(embeddings):
@@ -207,7 +219,8 @@ def keep_index(
     placed = None if overwrite else _still_good(path, embeddings, asked)
     if placed is None:
         placed = _built(embeddings, spec)
-    _save(placed.index, path, embeddings, placed.positions)
+    with store.writing():
+        _save(placed.index, path, embeddings, placed.positions)
     return placed, path
 
 
@@ -261,17 +274,19 @@ def _built(embeddings: Embeddings, spec: str) -> Placed:
 
 
 def _still_good(path: Path, embeddings: Embeddings, asked: Index) -> Placed | None:
-    """The saved index brought up to date, or None where it must be built."""
+    """The saved index brought up to date; None where it must be built, or is mostly removed."""
     try:
-        return _brought_up(path, embeddings, asked)
+        placed = _brought_up(path, embeddings, asked)
     except LikelensError:
         return None
+    removed = len(placed.index) - placed.index.count
+    return None if removed > placed.index.count else placed
 
 
 def _brought_up(path: Path, embeddings: Embeddings, asked: Index) -> Placed:
     """A saved index, told of what has changed."""
     index = load_index(path, fingerprint=embeddings.fingerprint)
-    held = _held(path)
+    held = _held(path, index.seal)
     if len(held.ids) != len(index) or sum(one is not None for one in held.ids) != index.count:
         raise _broken(path, "it holds other items than are listed beside it")
     given = {name: text for name, text in asked.options.given.items() if name in asked.TUNABLE}
@@ -305,7 +320,7 @@ def _save(index: Index, path: Path, embeddings: Embeddings, positions: Positions
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    index.save(path, fingerprint=embeddings.fingerprint)
+    seal = index.save(path, fingerprint=embeddings.fingerprint)
     ids: list[str | None] = [None] * len(index)
     for item, place in zip(embeddings.ids, positions.tolist(), strict=True):
         ids[place] = item
@@ -315,15 +330,19 @@ def _save(index: Index, path: Path, embeddings: Embeddings, positions: Positions
         "encoder": embeddings.encoder.name,
         "fingerprint": embeddings.fingerprint,
         "spec": index.spec,
-        "seal": _seal(path),
+        "seal": seal,
     }
     table = pa.table({"id": pa.array(ids, pa.string()), "mark": pa.array(marks)})
     table = table.replace_schema_metadata({KEY: json.dumps(said).encode()})
     write_aside(path.with_suffix(ITEMS), lambda aside: pq.write_table(table, aside))
 
 
-def _held(path: Path) -> Held:
+def _held(path: Path, seal: str | None = None) -> Held:
     """What a saved index holds.
+
+    Args:
+        path: the index.
+        seal: of the index as it was loaded; None for that of the file as it is now.
 
     Raises:
         IndexBroken: one of the two files is missing or damaged, or they do not belong together.
@@ -337,7 +356,7 @@ def _held(path: Path) -> Held:
         said = json.loads(table.schema.metadata[KEY])
         ids, marks = table["id"].to_pylist(), table["mark"].to_numpy()
         held = Held(path=path, ids=ids, marks=marks, **said)
-        seal = _seal(path)
+        seal = seal or _seal(path)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         missing = next((one for one in (path, listed) if not one.exists()), None)
         what = f"{missing.name} is missing" if missing else f"{listed.name} cannot be read"
@@ -350,7 +369,12 @@ def _held(path: Path) -> Held:
 def _seal(path: Path) -> str:
     """What tells one index file from all others: how it begins, with a sum of its sums."""
     with path.open("rb") as file:
-        return file.read(SEAL).hex()
+        return file.read(container.SEAL).hex()
+
+
+def _tied(scores: Floats, k: int) -> bool:
+    """Whether what is as good as a query's k-th may go on beyond the scores fetched."""
+    return bool((scores[:, -1] == scores[:, k - 1]).any())
 
 
 def _broken(path: Path, what: str) -> IndexBroken:

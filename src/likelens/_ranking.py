@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .index.base import Index
+from .index.scan import COSINE
 from .values.arrays import Floats, Positions, check_vectors, unit_rows
 from .values.errors import BadShape
 from .values.relevance import NONE
@@ -30,7 +31,8 @@ class Rankings:
 
     Attributes:
         positions: (q, depth) gallery positions; -1 where the gallery has no more items.
-        scores: (q, depth) float32 cosine similarities; NaN where there is no item.
+        scores: (q, depth) float32 cosine similarities, or minus distances where an index
+            ranks by ``l2``; NaN where there is no item.
         tied: (q, depth) whether the item at a rank and the next one score the same, so
             that only the order of the catalogue tells them apart.
     """
@@ -167,6 +169,7 @@ def rank_with(index: Index, queries: npt.ArrayLike, own: Positions, depth: int) 
         np.take_along_axis(scores, order, axis=1),
         np.take_along_axis(positions, order, axis=1),
         depth,
+        index.metric,
     )
 
 
@@ -220,16 +223,18 @@ def _best(scores: Floats, bound: Floats, keep: int) -> tuple[Floats, Positions]:
     return values[chosen], columns[chosen]
 
 
-def _shaped(scores: Floats, positions: Positions, depth: int) -> Rankings:
+def _shaped(scores: Floats, positions: Positions, depth: int, metric: str = COSINE) -> Rankings:
     """Rankings of that depth from lists with one item more, or with fewer, or with itself."""
     short = max(0, depth + 1 - scores.shape[1])
     scores = np.pad(scores, ((0, 0), (0, short)), constant_values=-np.inf)
     positions = np.pad(positions, ((0, 0), (0, short)), constant_values=NONE)
     none = np.isneginf(scores)
     tied = (scores[:, :-1] == scores[:, 1:]) & ~none[:, :-1]
+    if metric == COSINE:
+        scores = np.clip(scores, -1.0, 1.0)  # rounding may leave a little more
     return Rankings(
         np.where(none, NONE, positions)[:, :depth],
-        np.where(none, np.nan, np.clip(scores, -1.0, 1.0)).astype(np.float32)[:, :depth],
+        np.where(none, np.nan, scores).astype(np.float32)[:, :depth],
         tied[:, :depth],
     )
 

@@ -244,6 +244,39 @@ def test_few_vectors_are_saved_too(spec, count, tmp_path):
 
 
 @every_spec
+def test_an_index_that_shrank_before_it_was_saved_takes_writes_again(spec, tmp_path):
+    vectors, more = clustered(1000), clustered(250, seed=11)
+    index = build_index(vectors, spec)
+    index.update([500, 501], clustered(2, seed=12))
+    vectors[[500, 501]] = clustered(2, seed=12)
+    index.remove(np.arange(101))  # too few for a structure now
+    index.save(tmp_path / "index")
+    loaded = load_index(tmp_path / "index")
+    queries, live = clustered(20, seed=13), np.arange(101, 1000)
+    for start in range(0, 250, 50):
+        loaded.add(more[start : start + 50])
+        loaded.update([600], more[start : start + 1])
+        vectors = np.vstack([vectors, more[start : start + 50]])
+        vectors[600] = more[start]
+        live = np.append(live, np.arange(len(vectors) - 50, len(vectors)))
+        recall = check(spec, vectors, queries, loaded.search(queries, 10), 10, live)
+        assert recall.mean() >= floor(spec)
+    loaded.remove([200])
+    loaded.save(tmp_path / "index")
+    assert load_index(tmp_path / "index").count == 1148
+
+
+@every_spec
+def test_no_cosine_is_beyond_one(spec):
+    vectors = clustered(1500, dim=300)
+    vectors[1::2] = -vectors[::2]
+    for queries in (vectors[:200], vectors[:1]):
+        scores = build_index(vectors, spec).search(queries, 1499)[0]
+        if "l2" not in spec:
+            assert np.abs(scores).max() <= 1.0
+
+
+@every_spec
 def test_another_fingerprint_or_dimension_is_refused_by_the_name_of_the_file(spec, tmp_path):
     path = tmp_path / "shop.index"
     build_index(clustered(1200), spec).save(path, fingerprint="one")

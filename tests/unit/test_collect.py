@@ -71,6 +71,8 @@ def test_servers_are_told_who_asks(server):
         ("page", Refused, "the answer is text/html, not image", 1),
         ("bomb", Refused, r"the answer is compressed \(gzip\)", 1),
         ("noai/1", Refused, "noai in X-Robots-Tag", 1),
+        ("robots-none/1", Refused, "none in X-Robots-Tag", 1),
+        ("astray", Refused, r"redirects to http://\[bad/x.jpg, which is none", 1),
         ("large", NotFetched, "more than the 50,000 bytes allowed", 1),
         ("endless", NotFetched, "more than the 50,000 bytes allowed", 1),
         ("loop", NotFetched, "redirects more than 5 times", 6),

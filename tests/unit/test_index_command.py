@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import paint
-from likelens import Catalogue, Searcher, embed, open_store
+from likelens import Catalogue, Searcher, build_index, embed, open_store
 from likelens._indexes import Changes, Held, keep_index, list_indexes, marks_of, open_index
-from likelens.index.base import INDEXES
+from likelens.index.base import INDEXES, Index, load_index
 from likelens.values.embeddings import Embeddings, EncoderCard, failure_table
 from likelens.values.errors import (
     BadQuery,
+    BadShape,
     BadSpec,
     BadTable,
     FingerprintMismatch,
     IndexBroken,
+    StoreBroken,
 )
 
 COLOUR = "opencv:colour"
@@ -120,7 +122,7 @@ def test_any_chain_of_stores_ends_right(tmp_path_factory, chain):
     for start, length, seed in chain:
         now = crowd(names(start, start + length + 1), seed=seed)
         placed, _ = keep_index(store, now, "exact")
-        assert placed.saved
+        assert len(placed.index) <= 2 * placed.index.count, "it does not grow without end"
         unit = now.vectors / np.linalg.norm(now.vectors, axis=1, keepdims=True)
         found = placed.explain(now.vectors, len(now))
         np.testing.assert_array_equal(np.sort(found.positions, axis=1)[0], np.arange(len(now)))
@@ -135,7 +137,23 @@ def test_equal_scores_are_ordered_as_in_the_catalogue(folder):
     now = crowd(names(0, 30))
     now.vectors[:] = 1.0
     placed = open_index(folder, now, "exact")
-    assert placed.explain(now.vectors[5], 30).positions[0].tolist() == list(range(30))
+    for k in (1, 5, 29, 30, 40):
+        found = placed.explain(now.vectors[5], k)
+        assert found.positions[0].tolist() == list(range(min(k, 30)))
+    allowed = np.arange(30) % 2 == 1
+    assert placed.explain(now.vectors[:2], 3, allowed).positions.tolist() == [[1, 3, 5]] * 2
+    with pytest.raises(BadShape, match="k = 0"):
+        placed.explain(now.vectors[5], 0)
+
+
+def test_what_is_mostly_removed_is_built_anew(folder):
+    keep_index(folder, crowd(names(0, 100)), "exact")
+    placed, _ = keep_index(folder, crowd(names(50, 100)), "exact")
+    assert placed.saved
+    assert len(placed.index) == 100
+    placed, _ = keep_index(folder, crowd(names(51, 100)), "exact")
+    assert not placed.saved
+    assert len(placed.index) == 49
 
 
 def test_options_of_the_search_need_no_other_index(folder):
@@ -220,6 +238,62 @@ def test_a_list_of_another_file_is_no_list(folder):
     assert isinstance(list_indexes(folder)[0], IndexBroken)
     placed = open_index(folder, crowd(names(5, 45)), "exact")
     assert "belongs to another file" in placed.notes[0]
+
+
+def test_an_index_replaced_while_it_is_read_is_not_taken_for_the_new_one(folder, monkeypatch):
+    import likelens._indexes as module
+
+    before, after = crowd(names(0, 40)), crowd(names(0, 40)[::-1], seed=1)
+    keep_index(folder, before, "exact")
+
+    def read_and_replaced(path, **given):
+        index = load_index(path, **given)
+        monkeypatch.undo()
+        keep_index(folder, after, "exact", overwrite=True)
+        return index
+
+    monkeypatch.setattr(module, "load_index", read_and_replaced)
+    placed = open_index(folder, after, "exact")
+    assert "belongs to another file" in placed.notes[0]
+    check(placed, after)
+
+
+def test_an_index_replaced_while_it_is_saved_does_not_get_the_list(folder, monkeypatch):
+    vectors = crowd(names(0, 40))
+    keep_index(folder, vectors, "exact")
+    other = build_index(vectors.vectors[::-1], "exact")
+    save = Index.save
+
+    def saved_and_replaced(index, path, **given):
+        seal = save(index, path, **given)
+        save(other, path, **given)
+        return seal
+
+    monkeypatch.setattr(Index, "save", saved_and_replaced)
+    keep_index(folder, vectors, "exact")
+    assert isinstance(list_indexes(folder)[0], IndexBroken)
+
+
+def test_while_another_run_writes_nothing_is_saved(folder):
+    vectors = crowd(names(0, 40))
+    _, path = keep_index(folder, vectors, "exact")
+    path.write_bytes(b"")
+    with folder.writing():
+        placed = open_index(folder, vectors, "exact")
+        assert "but not saved: another run is writing to this store" in placed.notes[0]
+        check(placed, vectors)
+        with pytest.raises(StoreBroken, match="another run is writing"):
+            keep_index(folder, vectors, "exact")
+    assert path.read_bytes() == b""
+
+
+def test_a_lock_that_cannot_be_written_is_no_traceback(folder):
+    _, path = keep_index(folder, crowd(names(0, 40)), "exact")
+    path.write_bytes(b"")
+    (folder.root / "lock").unlink()
+    (folder.root / "lock").mkdir()
+    placed = open_index(folder, crowd(names(0, 40)), "exact")
+    assert "but not saved: a part of the store cannot be read or written" in placed.notes[0]
 
 
 def test_what_cannot_be_saved_again_is_used_nevertheless(folder, monkeypatch):
@@ -356,6 +430,25 @@ def test_info_names_what_is_damaged(stored, likelens):
     assert "items is missing" in err
     assert likelens("search", "1", "--store", stored, "--index", "hnsw")[0] == 0
     assert "items is missing" not in likelens("index", "info", "--store", stored)[2]
+
+
+def test_info_needs_no_encoder_whose_vectors_are_stored(stored, likelens):
+    store = open_store(stored)
+    digests = store.known(COLOUR)
+    gone = EncoderCard("onnx:gone.onnx", "f1", 8)
+    vectors = crowd([*digests])
+    store.create(gone)
+    store.append(gone.name, [*digests], [*digests.values()], vectors.vectors)
+    keep_index(store, vectors, "exact")  # of an encoder a:b, which there is not
+    code, out, err = likelens("index", "info", "--store", stored)
+    assert code == 0
+    assert "opencv:colour" in out
+    assert "onnx:gone.onnx (f1): 8 vectors of 8" in out
+    assert "a:b: " in err
+    found = json.loads(likelens("index", "info", "--store", stored, "--json")[1])
+    assert [one["encoder"] for one in found["encoders"]] == [COLOUR, gone.name]
+    assert [one["encoder"] for one in found["failed"]] == ["a:b"]
+    assert likelens("index", "info", "--store", stored, "-e", "a:b")[0] != 0
 
 
 def test_tune(large, tmp_path, likelens, monkeypatch):

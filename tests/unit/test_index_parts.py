@@ -278,6 +278,23 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["index"]
 
 
+def test_cosines_of_many_queries_are_clipped():
+    vectors = np.full((20, 3), 1.0001, np.float32) / np.float32(np.sqrt(3))
+    vectors[1:] *= np.linspace(0.9, 0.1, 19, dtype=np.float32)[:, None]  # none nearly equal
+    for sign in (1, -1):
+        scores, _ = scan.scan(vectors, sign * vectors[[0] * 6], 20)
+        assert np.abs(scores).max() == 1.0
+
+
+def test_the_seal_is_that_of_the_bytes(tmp_path):
+    path = tmp_path / "index"
+    one = build_index(np.eye(3)).save(path)
+    loaded = load_index(path)
+    other = build_index(np.eye(4)).save(path)
+    assert loaded.seal == one != other == load_index(path).seal
+    assert path.read_bytes()[: container.SEAL].hex() == other
+
+
 def test_readers_share_the_lock_and_a_writer_has_it_alone():
     lock = ReadWriteLock()
     inside: list[str] = []
@@ -297,6 +314,22 @@ def test_readers_share_the_lock_and_a_writer_has_it_alone():
     writer.join(10)
     late.join(10)
     assert inside == ["read", "write", "read"]
+
+
+def test_a_writer_interrupted_while_it_waits_leaves_the_lock_free(monkeypatch):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    lock = ReadWriteLock()
+    with lock:
+        monkeypatch.setattr(lock._gate, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt), lock.writing():
+            pass
+        assert not lock._writer
+        with lock:  # would wait if it were still kept
+            pass
+    with lock.writing():
+        pass
 
 
 def _read(lock: ReadWriteLock, inside: list[str]) -> None:

@@ -449,6 +449,7 @@ WRONG = {
     "more results than pictures": (["{source}", "-e", COLOUR, "-k", "16"], 2, "among 16 pictures"),
     "an unknown index": (["{source}", "-e", COLOUR, "--index", "kdtre"], 2, "kdtree"),
     "an unknown option of an index": (["{source}", "-e", COLOUR, "--index", "lsh(bit=8)"], 2, "no option 'bit'"),
+    "an index by another metric": (["{source}", "-e", COLOUR, "--index", "exact(metric=l2)"], 2, "rank by cosine similarity, exact(metric=l2) by l2"),
     "a class without a parent": (["{source}", "-e", COLOUR, "--parents", "{few}"], 2, "classes have no parent: bee"),
     "two parents of one class": (["{source}", "-e", COLOUR, "--parents", "{twice}"], 2, "two parents"),
     "no table of parents": (["{source}", "-e", COLOUR, "--parents", "gone.csv"], 2, "gone.csv"),

@@ -159,6 +159,13 @@ def test_rankings_of_an_index_score_the_same(seed, count, k):
     assert found.ties == whole.ties
 
 
+def test_distances_of_an_index_are_ranked_as_they_are():
+    index = build_index(np.array([[0.0], [3.0], [10.0]], np.float32), "exact(metric=l2)")
+    found = rank_with(index, [[0.0]], np.array([0]), 3)
+    np.testing.assert_array_equal(found.positions, [[1, 2, -1]])
+    np.testing.assert_array_equal(found.scores, [[-3.0, -10.0, np.nan]])
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_equal_vectors_tie_whatever_the_block_and_the_length(dtype):
     """Products of equal rows can differ in the last bit by where a row stands in a block."""

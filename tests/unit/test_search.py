@@ -7,6 +7,7 @@ import pytest
 from conftest import paint
 from likelens import Catalogue, Searcher, embed, open_store, search
 from likelens._search import crop, find_hubs
+from likelens._search.threshold import calibrate_by_groups
 from likelens.index.base import build_index
 from likelens.values.errors import BadQuery, BadShape, BadSpec, BadTable, StoreBroken
 
@@ -261,12 +262,26 @@ def test_a_threshold_by_labels_is_the_best_match_without_the_own_label(boutique)
     np.fill_diagonal(cosines, -1)
     assert found.kept == (cosines.max(axis=1) >= found.value).mean()
     product = searcher.calibrate("product", false_alarm=0.1)
-    assert product.queries == 57, "items without a product are left out"
+    assert product.queries == 57, "items without a product ask nothing"
     assert product.value > found.value
     allowed = kinds == 2
     only = searcher.calibrate("kind", false_alarm=0.1, where="kind = 'k2' or kind = 'k3'")
     assert only.value <= found.value
     assert allowed.any()
+
+
+def test_a_threshold_by_labels_holds_where_most_items_have_none():
+    random = np.random.default_rng(0)
+    index = build_index(random.standard_normal((6_000, 12)).astype(np.float32))
+    groups = np.arange(6_000)
+    groups[:400] //= 2
+    found = calibrate_by_groups(
+        index, groups, np.arange(6_000) < 400,
+        false_alarm=0.05, queries=2_000, seed=0, allowed=None, by="product",
+    )  # fmt: skip
+    assert (found.queries, found.groups) == (400, 200)
+    best = index.search(random.standard_normal((4_000, 12)), 1)[0][:, 0]
+    assert 0.025 < (best >= found.value).mean() < 0.075
 
 
 def test_large_groups_are_looked_through_to_the_end(boutique, monkeypatch):

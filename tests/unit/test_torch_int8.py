@@ -101,6 +101,19 @@ def test_a_kept_export_that_answers_otherwise_here_is_made_again(monkeypatch):
     assert made == [1]
 
 
+def test_the_drift_of_several_layers_is_that_of_the_worst(monkeypatch):
+    first = in_int8(VIT)
+    layers = [first, first.at(first.spec.with_layer("output"))]
+    made = []
+    real = torch_runtime.drift_of
+    monkeypatch.setattr(
+        torch_runtime, "drift_of", lambda *both: made.append(real(*both)) or made[-1]
+    )
+    told = [first._exported("onnx", order).drift for order in (layers, layers[::-1])]
+    assert len({one.lowest for one in made}) == 2
+    assert told == [str(min(made, key=lambda one: one.lowest))] * 2
+
+
 def test_the_drift_is_noted_once_where_there_is_something_to_embed(shop):
     encoder = in_int8(RESNET)
     encoder.encode(PICTURES[:1])  # a query
@@ -169,7 +182,8 @@ def test_without_onnx_the_extra_is_named(monkeypatch):
         in_int8(RESNET)
 
 
-def test_a_network_without_weights_to_round_is_refused(cache):
+def test_a_network_without_weights_to_round_is_refused(cache, monkeypatch):
+    monkeypatch.setattr(torch_int8, "_by_ranges", None)  # not called
     net = Net(
         module=torch.nn.Sequential(torch.nn.AvgPool2d(2), torch.nn.Flatten()).eval(),
         transform=lambda picture: np.asarray(picture.resize((8, 8)), np.float32).transpose(2, 0, 1),

@@ -240,7 +240,8 @@ class Searcher:
 
         Args:
             labels: attribute in which items that are alike agree: a product or a class.
-                Items without a value are left out.
+                Items without a value ask nothing and stay to be found; those that are
+                true matches after all raise the threshold.
             false_alarm: the chance, above 0 and below 1.
             where: only items for which this holds may be found.
             queries: how many at most, drawn with the seed.

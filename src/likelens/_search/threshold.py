@@ -31,10 +31,13 @@ def calibrate_by_groups(
 ) -> Threshold:
     """A threshold from labelled items: each asks a gallery without the items of its group.
 
+    Items without a group stay in the gallery, for searches find them, too. Those of them
+    that are true matches raise the threshold.
+
     Args:
         index: the gallery.
-        groups: (n,) class or product of each item.
-        known: (n,) bool, whether an item has one; those without are left out altogether.
+        groups: (n,) class or product of each item; without one, a group of its own.
+        known: (n,) bool, whether an item has one; those without ask nothing.
         false_alarm: the rate, see ``metrics.calibrate``.
         queries: how many items at most, drawn with the seed, are queries.
         seed: of that draw and of the interval's.
@@ -45,9 +48,9 @@ def calibrate_by_groups(
         BadQuery: fewer than two groups.
         BadSpec: too few queries to show the rate.
     """
-    gallery = known if allowed is None else known & allowed
+    gallery = np.ones(len(known), bool) if allowed is None else allowed
     labelled = np.flatnonzero(known)
-    if len(np.unique(groups[gallery])) < 2:
+    if len(np.unique(groups[known & gallery])) < 2:
         raise BadQuery(
             "no query is without a match: all items that may be found are of one kind",
             where=by,

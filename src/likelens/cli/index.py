@@ -13,6 +13,8 @@ from . import options, show
 if TYPE_CHECKING:
     from .._search import Hubs
     from .._tune import Tuning
+    from ..store.base import Store
+    from ..values.embeddings import Embeddings
 
 app = typer.Typer(
     help="Indexes of a store's vectors: build, look at, choose.", no_args_is_help=True
@@ -99,30 +101,49 @@ def show_indexes(
     opened = open_store(store, create=False)
     kept = list_indexes(opened)
     if encoder is None:
-        names = [card.name for card in opened.cards()]
-        names += [one.encoder for one in kept if isinstance(one, Held)]
+        described, failed = _describe_all(opened, kept, k, hubs)
     else:
-        names = [encoder]
-    described = [_describe(opened, name, kept, k, hubs) for name in dict.fromkeys(names)]
+        described, failed = [_describe(opened, encoder, kept, k, hubs)], []
     broken = [{"file": one.where, "problem": one.what} for one in kept if not isinstance(one, Held)]
     if as_json:
-        show.print_json({"store": str(store), "encoders": described, "damaged": broken})
+        found = {"encoders": described, "failed": failed, "damaged": broken}
+        show.print_json({"store": str(store), **found})
         return
     for one in described:
         _print_described(one)
+    for one in failed:
+        show.note(f"{one['encoder']}: {one['problem']}")
     for bad in broken:
         show.note(f"{bad['file']}: {bad['problem']}; a search builds it again")
-    if not described:
+    if not described and not failed:
         show.stdout().print("the store has no vectors")
 
 
-def _describe(store: Any, encoder: str, kept: Any, k: int, hubs: bool | None) -> dict[str, Any]:
-    """An encoder's vectors, their indexes and hubs."""
+def _describe_all(
+    store: Store, kept: Any, k: int, hubs: bool | None
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Every encoder of a store, and those whose vectors cannot be had, with the reason."""
     from .._indexes import Held
-    from .._search import Searcher
+    from ..values.errors import LikelensError
 
-    searcher = Searcher(store, encoder)
-    embeddings = searcher.embeddings
+    names = [card.name for card in store.cards()]
+    names += [one.encoder for one in kept if isinstance(one, Held)]
+    described, failed = [], []
+    for name in dict.fromkeys(names):
+        try:
+            described.append(_describe(store, name, kept, k, hubs))
+        except LikelensError as error:
+            failed.append({"encoder": name, "problem": error.what})
+    return described, failed
+
+
+def _describe(store: Store, encoder: str, kept: Any, k: int, hubs: bool | None) -> dict[str, Any]:
+    """An encoder's vectors, their indexes and hubs."""
+    from .. import build_index
+    from .._indexes import Held
+    from .._search import find_hubs
+
+    embeddings = _vectors(store, encoder)
     wanted = len(embeddings) <= HUBS_UP_TO if hubs is None else hubs
     indexes = []
     for one in kept:
@@ -150,8 +171,19 @@ def _describe(store: Any, encoder: str, kept: Any, k: int, hubs: bool | None) ->
         "vectors": len(embeddings),
         "dim": embeddings.encoder.dim,
         "indexes": indexes,
-        "hubs": _hubs(searcher.hubs(k)) if wanted else None,
+        "hubs": _hubs(find_hubs(build_index(embeddings.vectors), embeddings.ids, k))
+        if wanted
+        else None,
     }
+
+
+def _vectors(store: Store, encoder: str) -> Embeddings:
+    """Those stored need no encoder, whose files may be gone; others (fusions) are made by one."""
+    from .._search import Searcher
+
+    if any(card.name == encoder for card in store.cards()):
+        return store.embeddings(encoder, store.catalogue().ids)
+    return Searcher(store, encoder).embeddings
 
 
 def _hubs(found: Hubs) -> dict[str, Any]:

@@ -23,12 +23,14 @@ FAILURES_SHOWN = 5
 
 def stdout() -> Console:
     """Where results go; wide enough not to break a table when it is piped."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, emoji=False)
 
 
 def note(text: str) -> None:
     """Something worth knowing, beside the result."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"note: {text}", markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(
+        f"note: {text}", markup=False
+    )
 
 
 def print_json(value: Any) -> None:
@@ -53,7 +55,7 @@ def progress_bar() -> Iterator[Progress]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -161,7 +163,7 @@ def number(value: float, digits: int = 3) -> str:
 
 def print_run(run: EmbedRun) -> None:
     """What embedding did, and the first few pictures that it had to set aside."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     for item, path, reason in run.failures[:FAILURES_SHOWN]:
         console.print(f"set aside: {item}: {reason} ({path})", markup=False)
     if len(run.failures) > FAILURES_SHOWN:

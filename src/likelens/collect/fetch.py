@@ -21,7 +21,7 @@ MAX_JSON_BYTES = 5_000_000
 
 _MOVED = (301, 302, 303, 307, 308)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-_NOT_FOR_US = {"noai", "noimageai", "noindex", "noimageindex"}
+_NOT_FOR_US = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ class Fetcher:
                     mend="give the address where the redirects end",
                 )
             left -= 1
-            # http.client reads what servers send as Latin-1; its bytes are quoted as they are
-            place = quote(found.encode("latin-1"), safe="%/:@!$&'()*+,;=~?#[]")
-            address = parse_address(urljoin(address.text, place))
+            address = _led_to(found, address)
         return found
 
     def _patiently(self, address: Address, wish: Wish) -> Answer | str:
@@ -140,6 +138,24 @@ class Fetcher:
                 raise _refusal(response, address, wish)
             _check_head(response, address, wish)
             return Answer(address.text, read_body(response, wish.max_bytes, address.shown))
+
+
+def _led_to(location: str, address: Address) -> Address:
+    """Where a redirect from an address leads.
+
+    Raises:
+        Refused: to no address, or to one that is not fetched.
+    """
+    try:
+        # http.client reads what servers send as Latin-1; its bytes are quoted as they are
+        place = quote(location.encode("latin-1"), safe="%/:@!$&'()*+,;=~?#[]")
+        return parse_address(urljoin(address.text, place))
+    except ValueError as error:
+        raise Refused(
+            f"the address redirects to {printable(location, 60)}, which is none",
+            where=address.shown,
+            mend="leave the address out",
+        ) from error
 
 
 def _refusal(response: HTTPResponse, address: Address, wish: Wish) -> NotFetched:

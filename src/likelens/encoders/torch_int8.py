@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..values.arrays import Array
+from ..values.errors import BadSpec
 from ..values.extras import need
 from .torch_export import INPUT, Portable, quietly, refused
 from .torch_load import in_short, need_torch
@@ -53,6 +54,8 @@ def quantise(whole: Path, path: Path, prepared: Sequence[Array], portable: Porta
         try:
             shapes.quant_pre_process(whole, ready, skip_symbolic_shape=True)
             convolved, multiplied = _weights(onnx.load(ready).graph)
+            if not convolved + multiplied:
+                raise refused("it has no weights that could be rounded to 8 bits", portable)
             if multiplied > convolved:
                 quantization.quantize_dynamic(
                     ready,
@@ -63,12 +66,10 @@ def quantise(whole: Path, path: Path, prepared: Sequence[Array], portable: Porta
                 )
             else:
                 _by_ranges(quantization, ready, path, prepared)
-        except OSError:
+        except (OSError, BadSpec):
             raise
         except Exception as error:  # its steps raise anything
             raise refused(f"it cannot be rounded to 8 bits: {in_short(error)}", portable) from error
-    if not convolved + multiplied:
-        raise refused("it has no weights that could be rounded to 8 bits", portable)
 
 
 def _by_ranges(quantization: Any, ready: Path, path: Path, prepared: Sequence[Array]) -> None:

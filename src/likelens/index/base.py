@@ -80,6 +80,7 @@ def load_index(
         rows = Rows.unpack(saved.arrays, header["labels"])
         core = index._unpack(saved) if rows.labels else None
         index._fill(rows, core, header["made_of"], f"Index.search in {place}")
+        index.seal = saved.seal
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, FingerprintMismatch):
             raise

@@ -30,6 +30,9 @@ from ..values.files import write_aside
 MAGIC = b"LIKEIDX1"
 PAGE = 4096
 ROOM = 64
+SEAL = 20
+"""So many bytes begin a file, before the header; the last four are a sum of all other sums."""
+
 PIECE = 16 * 2**20
 LARGEST_HEADER = 64 * 2**20
 TYPES = ("<f4", "<i8", "|u1", "|b1")
@@ -43,6 +46,7 @@ class Saved:
         path: the file.
         header: what the index is.
         arrays: its arrays by name.
+        seal: the hex digits of how the file begins, which tell it from any other.
         bytes: the whole file, from which the arrays are cut.
         places: where in ``bytes`` each array begins.
     """
@@ -50,12 +54,16 @@ class Saved:
     path: Path
     header: dict[str, Any]
     arrays: dict[str, Array]
+    seal: str
     bytes: Array
     places: dict[str, int]
 
 
-def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, Array]) -> None:
+def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, Array]) -> str:
     """Write a file beside its place and move it there.
+
+    Returns:
+        The seal of what was written, as ``Saved`` has it.
 
     Raises:
         BadTable: it cannot be written.
@@ -71,16 +79,16 @@ def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, Array])
         for name, array in ready.items()
     }
     room = len(json.dumps({**header, "arrays": table})) + 20 * (len(table) + 1)
-    place = _page_after(20 + room)
+    place = _page_after(SEAL + room)
     for name, array in ready.items():
         table[name]["place"] = place
         place = _page_after(place + array.nbytes)
     text = json.dumps({**header, "arrays": table}).encode()
+    start = MAGIC + len(text).to_bytes(8, "little") + zlib.crc32(text).to_bytes(4, "little")
 
     def fill(aside: Path) -> None:
         with aside.open("wb") as file:
-            file.write(MAGIC + len(text).to_bytes(8, "little"))
-            file.write(zlib.crc32(text).to_bytes(4, "little") + text)
+            file.write(start + text)
             for name, array in ready.items():
                 file.seek(int(str(table[name]["place"])))
                 file.write(_bytes(array))
@@ -89,6 +97,7 @@ def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, Array])
             os.fsync(file.fileno())
 
     write_aside(path, fill)
+    return start.hex()
 
 
 def read(path: Path, *, verify: bool = True, lazy: str = "rows") -> Saved:
@@ -107,7 +116,7 @@ def read(path: Path, *, verify: bool = True, lazy: str = "rows") -> Saved:
     except (OSError, ValueError) as error:
         reason = "is empty" if isinstance(error, ValueError) else error.strerror or str(error)
         raise _broken(path, f"the saved index cannot be read: {reason}") from error
-    header = _header(path, whole)
+    header, seal = _header(path, whole), bytes(whole[:SEAL]).hex()
     try:
         table = header.pop("arrays")
         arrays = {name: _cut(whole, entry) for name, entry in table.items()}
@@ -117,16 +126,16 @@ def read(path: Path, *, verify: bool = True, lazy: str = "rows") -> Saved:
                 raise _broken(path, f"the saved index is damaged: its {name} are not as written")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(path, "the saved index is damaged: its arrays do not fit") from error
-    return Saved(path, header, arrays, whole, places)
+    return Saved(path, header, arrays, seal, whole, places)
 
 
 def _header(path: Path, whole: Array) -> dict[str, Any]:
     """The header of a file, if it is as it was written."""
-    start = bytes(whole[:20])
+    start = bytes(whole[:SEAL])
     if start[:8] != MAGIC:
         raise _broken(path, "this is no saved index, or one of another version of likelens")
     length = int.from_bytes(start[8:16], "little")
-    text = bytes(whole[20 : 20 + min(length, LARGEST_HEADER)])
+    text = bytes(whole[SEAL : SEAL + min(length, LARGEST_HEADER)])
     if len(text) != length or zlib.crc32(text).to_bytes(4, "little") != start[16:20]:
         raise _broken(path, "the saved index is damaged: its header is not as written")
     header: dict[str, Any] = json.loads(text)

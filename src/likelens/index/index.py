@@ -58,6 +58,9 @@ class Index:
     GROWTH = 4.0
     """The structure is made anew when it holds so many times what it was made of."""
 
+    seal = ""
+    """Of the file that it was loaded from."""
+
     def __init__(self, options: Options) -> None:
         self.options, self.metric = options, COSINE
         self._configure(options)
@@ -294,12 +297,15 @@ class Index:
                 self._rows.remove(chosen)
             self._renew()
 
-    def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> None:
+    def save(self, path: str | os.PathLike[str], *, fingerprint: str = "") -> str:
         """Writes the index to one file, beside its place, and moves it there when whole.
 
         Args:
             path: the file.
             fingerprint: of the encoder that made the vectors; ``load_index`` compares it.
+
+        Returns:
+            The file's seal, which tells it from any other.
 
         Raises:
             BadTable: it cannot be written.
@@ -312,13 +318,15 @@ class Index:
                 "made_of": self._made_of,
             }
             core = {} if self._core is None else self._pack(self._core)
-            container.write(Path(path), header, {**self._rows.pack(), **core})
+            return container.write(Path(path), header, {**self._rows.pack(), **core})
 
     def _fill(
         self, rows: Rows, core: Any = None, made_of: int = 0, where: str = "Index.search"
     ) -> None:
         """Takes what a new or loaded index consists of."""
         self._rows, self._core, self._made_of, self._where = rows, core, made_of, where
+        if core is None:
+            rows.unlabel()
         self._renew()
 
     def _incoming(self, vectors: Array, where: str) -> Floats:
@@ -379,7 +387,7 @@ class Index:
         if found.scores is None:
             scores, positions = rescore(self._rows.vectors, queries, positions)
             return scores[:, :k], positions[:, :k]
-        scores = np.minimum(found.scores, 1.0)
+        scores = np.maximum(np.minimum(found.scores, 1.0), -1.0)  # rounding may leave more
         seen = scores[:, : k + 1]
         near = seen[:, :-1] - seen[:, 1:] < CLOSE  # too near for the order to be certain
         if np.count_nonzero(near):

@@ -39,9 +39,10 @@ class ReadWriteLock:
             while self._writer:
                 self._gate.wait()
             self._writer = True
-            while self._readers:
-                self._gate.wait()
         try:
+            with self._gate:
+                while self._readers:
+                    self._gate.wait()
             yield
         finally:
             with self._gate:

@@ -112,6 +112,12 @@ class Rows:
             self._label_of[rows] = np.arange(len(rows))
         self.refresh()
 
+    def unlabel(self) -> None:
+        """For no structure at all."""
+        self._label_of = self._position_of = None
+        self.labels = 0
+        self.refresh()
+
     def refresh(self) -> None:
         """What searches need to know, worked out once after each change."""
         self.live_rows = np.flatnonzero(self.live) if self.gone else None

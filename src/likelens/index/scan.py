@@ -172,6 +172,8 @@ def _many(
     scores, places = scores[:, :k].copy(), places[:, :k].copy()
     for row in np.flatnonzero(unseen):  # more ties than were fetched
         scores[row], places[row] = _one(vectors, queries[row], k, rows, metric)
+    if metric == COSINE:
+        np.clip(scores, -1.0, 1.0, out=scores)  # rounding may leave a little more
     return scores, places
 
 

@@ -20,6 +20,7 @@ from .._embed import Progress
 from .._parents import Parents, parents_by_text, parents_from_table
 from ..encoders.base import Encoder, Running, VectorSource, open_encoder
 from ..index.base import build_index
+from ..index.scan import COSINE
 from ..presets import Row
 from ..store.base import open_store
 from ..values.catalogue import Catalogue
@@ -160,11 +161,18 @@ def find_parents(text: str | None, by: str | None, catalogue: Catalogue) -> Pare
 
 
 def _checked(indexes: Sequence[str]) -> tuple[str, ...]:
-    """The indexes, each once; refuses what is none before there are vectors."""
+    """The indexes, each once; refuses what is none, or not by cosine, before there are vectors."""
     if not indexes:
         raise BadSpec("no index is named", where="--index", mend=f"name {INDEXES[0]}, or leave out")
     for spec in indexes:
-        build_index(np.zeros((0, 1), np.float32), spec)
+        metric = build_index(np.zeros((0, 1), np.float32), spec).metric
+        if metric != COSINE:
+            raise BadSpec(
+                f"the tables rank by cosine similarity, {spec} by {metric}",
+                where=f"--index {spec}",
+                mend="leave the metric out: on unit vectors both give one order, and kdtree "
+                "searches by L2",
+            )
     return tuple(dict.fromkeys(indexes))
 
 

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,9 @@ class LanceStore(Store):
         """Held while writing; refuses a second writer."""
         import fcntl
 
-        with (self.root / "lock").open("w") as lock:
+        with ExitStack() as held:
+            with _damage(self.root / "lock"):
+                lock = held.enter_context((self.root / "lock").open("w"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
         BadTable: the folder cannot be made or written to.
     """
     make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     with _said_plainly(path):
         try:
             write(aside)
