@@ -49,8 +49,7 @@ Made by `python -m bench.reproduce_docs`; the same, with a report full of pictur
 Two of the seven networks are one: mobilenetv2_100.imagenet has the weights of
 mobilenet_v2_1.0_224_quant in another library, which shows that the two sources agree but counts
 once too often in r. The accuracy of tf2_mobilenet_v2_1.0_224_ptq (69.6 %) is not its
-maker's but was measured by others. Times are rough: other programs kept both cores of the
-machine busy, and networks of one architecture differ by a factor of three.
+maker's but was measured by others. Times are rough: other programs were running.
 
 """
 
