@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -459,9 +460,10 @@ def test_each_host_is_asked_one_request_at_a_time(tmp_path, server):
             with lock:
                 busy[0] += 1
                 most[0] = max(most[0], busy[0])
-            super().on_good(seed)
+            time.sleep(0.002)  # long enough for a second request to be seen
             with lock:
-                busy[0] -= 1
+                busy[0] -= 1  # before the answer, after which the next may come at once
+            super().on_good(seed)
 
     server.RequestHandlerClass = Counting
     source = listed(tmp_path, server, [("cat", f"good/{n}") for n in range(20)])
