@@ -1,7 +1,7 @@
 """Every kind of index, in ratios of one run.
 
 python -m bench.indexes                          exact and hnsw against bare faiss and NumPy
-python -m bench.indexes --sizes 18000x1280,1000000x384
+python -m bench.indexes --sizes 1000000x384 --kinds exact
 python -m bench.indexes growth --counts 10000,100000,1000000 --dim 384
 python -m bench.indexes filters --size 100000x384
 python -m bench.indexes dims --count 20000
@@ -67,13 +67,15 @@ def in_blocks(vectors: np.ndarray, queries: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def against_bare(sizes: list[tuple[int, int]], rounds: int) -> None:
+def against_bare(sizes: list[tuple[int, int]], kinds: list[str], rounds: int) -> None:
     """likelens beside the bare ways; a ratio above 1 means that likelens is slower."""
     rows: list[list[str]] = []
     for count, dim in sizes:
         vectors, queries = clustered(count, dim), clustered(1000, dim, seed=1)
-        rows += exact(vectors, queries, max(3, rounds // max(1, count * dim // 20_000_000)))
-        rows += graphs(vectors, queries, rounds)
+        if "exact" in kinds:
+            rows += exact(vectors, queries, max(3, rounds // max(1, count * dim // 20_000_000)))
+        if "hnsw" in kinds:
+            rows += graphs(vectors, queries, rounds)
     print_table(["task", "way", "median", "likelens / this"], rows)
 
 
@@ -267,7 +269,8 @@ def main() -> None:
     asked = reader.parse_args()
     kinds = [kind for kind in asked.kinds.split(";") if kind]
     if asked.what == "bare":
-        against_bare([size(one) for one in asked.sizes.split(",")], asked.rounds)
+        sizes = [size(one) for one in asked.sizes.split(",")]
+        against_bare(sizes, kinds or ["exact", "hnsw"], asked.rounds)
     elif asked.what == "growth":
         growth([int(one) for one in asked.counts.split(",")], asked.dim, kinds or [*KINDS])
     elif asked.what == "filters":
