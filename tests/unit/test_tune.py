@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,6 +162,24 @@ def test_stopped_by_the_user_it_returns_what_there_is(monkeypatch):
     assert len(run.settings) == 3
     assert run.notes[-1] == "stopped: what is missing was not measured"
     assert run.recommended is not None
+
+
+@pytest.mark.parametrize(("factor", "noted"), [(10.0, True), (1.2, False)])
+def test_a_machine_that_became_busy_is_noted(monkeypatch, factor, noted):
+    import likelens._tune as module
+
+    calls = []
+
+    def slower(index, line, *rest):
+        seen = measuring.measure(index, line, *rest)
+        calls.append(line)
+        again = line == "exact" and calls.count("exact") > 2
+        return replace(seen, p50_seconds=1e-3 * (factor if again else 1.0))
+
+    monkeypatch.setattr(module, "measure", slower)
+    run = tune(clouds(2400), queries=20, lines=())
+    assert any("1 ms at first and 10 ms in the end" in note for note in run.notes) == noted
+    assert sum(one.line == "exact" for one in run.measured) == len(calls) - 1, "it is not kept"
 
 
 def test_progress_is_told():

@@ -68,6 +68,9 @@ ENOUGH = 0.9995
 LEAST_SECONDS = 1.0
 """With less than this left of the budget nothing new is begun."""
 
+UNSTEADY = 1.5
+"""By how much the first measurement may differ when it is taken again at the end."""
+
 SLOWER = 1.3
 """By how much more than in proportion a build may take when it is foretold."""
 
@@ -141,6 +144,7 @@ def tune(
     try:
         run.decide(tried, sizes)
         run.follow(tried, sizes, found())
+        run.repeat(sizes[0])
     except KeyboardInterrupt:
         run.notes.append("stopped: what is missing was not measured")
         return found(stopped=True)
@@ -233,6 +237,19 @@ class _Run:
                         else:
                             self._size(line, size, (best.effort,))
         self.progress("how costs grow", len(lines), len(lines))
+
+    def repeat(self, size: int) -> None:
+        """Measures the first setting again: notes it if the machine was not equally quick."""
+        first = next(one for one in self.measured if one.line == "exact" and one.items == size)
+        index = build_index(self.vectors[:size], "exact")
+        again = measure(index, "exact", 0, self.k, self.truths[size], 0.0)
+        times = first.p50_seconds, again.p50_seconds
+        if max(times) > UNSTEADY * min(times):
+            self.notes.append(
+                f"the machine was busy with other things: the same exact search of {size:,} "
+                f"vectors took {times[0] * 1e3:.2g} ms at first and {times[1] * 1e3:.2g} ms in "
+                "the end; when it is idle, tune again"
+            )
 
     def _note_late(self, line: Line, size: int, foretold: float) -> None:
         """Notes that there is no time for a build."""

@@ -13,6 +13,7 @@ from .container import Saved
 from .index import Index
 from .options import Options
 from .scan import SPARE
+from .threads import for_queries
 
 CHUNK = 65_536
 
@@ -78,7 +79,9 @@ class CodeIndex(Index):
         labels = None if keep is None else np.flatnonzero(keep)
         codes = core.codes if labels is None else core.codes[labels]
         fetch = min(max(self.rerank, k + SPARE), len(codes))
-        places: Positions = faiss.knn_hamming(core.of(queries), codes, fetch)[1].astype(np.int64)
+        with for_queries(len(queries)):
+            found = faiss.knn_hamming(core.of(queries), codes, fetch)[1]
+        places: Positions = found.astype(np.int64)
         return Candidates(places if labels is None else labels[places])
 
     def _work(self, core: Any, share: float) -> float:

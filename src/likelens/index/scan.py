@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..values.arrays import Array, Floats, Positions
+from .threads import for_queries
 
 COSINE, L2 = "cosine", "l2"
 
@@ -100,15 +101,16 @@ def _pairs(rows: Floats, queries: Floats, metric: str) -> Floats:
 
 
 def _pairs_by_faiss(vectors: Floats, queries: Floats, positions: Positions, metric: str) -> Floats:
-    """The same without copying rows, in threads; these are slow to start on a busy machine."""
+    """The same without copying rows, in threads if there are several queries."""
     import faiss
 
     scores = np.empty(positions.shape, np.float32)
     by_position = faiss.fvec_inner_products_by_idx if metric == COSINE else faiss.fvec_L2sqr_by_idx
-    by_position(
-        faiss.swig_ptr(scores), faiss.swig_ptr(queries), faiss.swig_ptr(vectors),
-        faiss.swig_ptr(positions), vectors.shape[1], *positions.shape,
-    )  # fmt: skip
+    with for_queries(len(queries)):
+        by_position(
+            faiss.swig_ptr(scores), faiss.swig_ptr(queries), faiss.swig_ptr(vectors),
+            faiss.swig_ptr(positions), vectors.shape[1], *positions.shape,
+        )  # fmt: skip
     return scores
 
 
