@@ -28,7 +28,7 @@ def ready(vectors: Array, metric: str, where: str) -> Floats:
     rows = np.asarray(vectors)
     if metric == COSINE and rows.dtype == np.float32 and rows.ndim == 2 and rows.size:
         if len(rows) == 1:
-            square = float(rows[0] @ rows[0])
+            square = float(np.vdot(rows, rows))
             if PLAIN[0] < square < PLAIN[1]:
                 return rows / np.float32(sqrt(square))
         squares = np.einsum("ij,ij->i", rows, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -387,6 +388,8 @@ class Index:
         if found.scores is None:
             scores, positions = rescore(self._rows.vectors, queries, positions)
             return scores[:, :k], positions[:, :k]
+        if len(queries) == 1 and _certain(found.scores, k):
+            return found.scores[:, :k], positions[:, :k]
         scores = np.maximum(np.minimum(found.scores, 1.0), -1.0)  # rounding may leave more
         seen = scores[:, : k + 1]
         near = seen[:, :-1] - seen[:, 1:] < CLOSE  # too near for the order to be certain
@@ -412,3 +415,13 @@ class Index:
             with self._lock.writing():
                 self._core, self._made_of = core, rows.count
                 rows.relabel(rows.live_rows)
+
+
+def _certain(scores: Floats, k: int) -> bool:
+    """Whether the k best of one query can be returned as they are: cosines, clearly in order.
+
+    The same as the checks for many queries, which cost one query a tenth of its search.
+    """
+    best = scores[0, : k + 1].tolist()
+    in_range = best[0] <= 1.0 and best[-1] >= -1.0
+    return in_range and all(one - next_ >= CLOSE for one, next_ in pairwise(best))
