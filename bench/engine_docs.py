@@ -56,7 +56,9 @@ Of that set a sample of {items:,} is taken here (seed 0); the command takes all.
 A siamese or triplet network or an autoencoder that you trained is one more row:
 `-e triplet=checkpoint:triplet.safetensors?arch=timm:resnet18`. Parent classes can also be chosen
 by a model that reads text: `--parents "Animals,Vehicles,Other" --parents-by hf:OWNER/NAME`. Charts,
-tables as CSV and JSON, and the report are in the folder that `--out` names.
+tables as CSV and JSON, and the report are in the folder that `--out` names. Without `-e` and
+`--preset` the encoders are those of `--preset image-search`, and a note says so before weights are
+fetched; with `HF_HUB_OFFLINE=1` none are, and what is not here is a line `missing:`.
 
 **A trap.** `Faces` and `Faces_easy` show the same people, once in the whole photo and once cut to
 the face: a result from the other folder counts as wrong, though no one would call it so. Other

@@ -46,6 +46,9 @@ Made by `python -m bench.reproduce_docs`; the same, with a report full of pictur
       --tags {tags} \\
       -e {specs}
 
+Without `-e` and `--preset` the encoders are the paper's, those of `--preset corrembed`; a note says
+so before any weights are fetched.
+
 Two of the seven networks are one: mobilenetv2_100.imagenet has the weights of
 mobilenet_v2_1.0_224_quant in another library, which shows that the two sources agree but counts
 once too often in r. The accuracy of tf2_mobilenet_v2_1.0_224_ptq (69.6 %) is not its
@@ -58,8 +61,10 @@ PRESETS = """# Presets: line-ups of encoders
 `--preset NAME` stands for `-e` with all of a line-up's encoders. A row whose weights cannot be
 had does not end a comparison: the leaderboard says why it is missing. `likelens reproduce
 corrembed` also passes over rows whose file is not there, and puts the shuffled control on the
-first encoder that can be had. Made from `src/likelens/presets.py` by
-`python -m bench.reproduce_docs presets`.
+first encoder that can be had. That holds for rows of presets: an encoder that you name yourself by
+a file that is not there (`-e onnx:nothere.onnx`) ends the command before any work (exit code 2),
+and one whose weights or library cannot be had is a line `missing:`. Made from
+`src/likelens/presets.py` by `python -m bench.reproduce_docs presets`.
 
 **Accuracy** is ImageNet top-1 as torchvision states it of the weights. The tables of the
 three papers could not be read when this was written; **published figures** get columns of their

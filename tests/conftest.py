@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,19 @@ def real_data() -> Path:
     if not (root / "data").is_dir() or not (root / "weights").is_dir():
         pytest.skip(f"no real data in {root}: set LIKELENS_DATA (docs/data.md)")
     return root
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, without a database; skips where none can be had."""
+    from servers import NoServer, postgres
+
+    with ExitStack() as running:
+        try:
+            url = running.enter_context(postgres())
+        except NoServer as error:
+            pytest.skip(str(error))
+        yield url
 
 
 def paint(path: Path, seed: int, size: tuple[int, int] = (24, 20)) -> Path:

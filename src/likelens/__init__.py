@@ -10,11 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import garments, metrics
+    from . import eds, garments, metrics
     from ._compare import compare
+    from ._discover import DiscoveryBoard, discover
     from ._embed import embed
     from ._fuse import fuse
     from ._leaderboard import Leaderboard
+    from ._pooling import Pooling, pool_catalogue
     from ._protocol import choose_queries, find_copies, relevance_of
     from ._ranking import rank_with
     from ._retrieval import measure, measure_rankings
@@ -36,6 +38,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Catalogue": "values.catalogue",
+    "DiscoveryBoard": "_discover",
     "Embeddings": "values.embeddings",
     "Encoder": "encoders.base",
     "Index": "index.base",
@@ -45,6 +48,7 @@ _PLACES = {
     "Leaderboard": "_leaderboard",
     "LikelensError": "values.errors",
     "LikelensWarning": "values.errors",
+    "Pooling": "_pooling",
     "QueryScores": "values.scores",
     "Running": "encoders.base",
     "Searcher": "_search",
@@ -54,6 +58,7 @@ _PLACES = {
     "build_index": "index.base",
     "choose_queries": "_protocol",
     "compare": "_compare",
+    "discover": "_discover",
     "embed": "_embed",
     "find_copies": "_protocol",
     "fuse": "_fuse",
@@ -62,15 +67,17 @@ _PLACES = {
     "measure_rankings": "_retrieval",
     "open_encoder": "encoders.base",
     "open_store": "store.base",
+    "pool_catalogue": "_pooling",
     "rank_with": "_ranking",
     "relevance_of": "_protocol",
     "search": "_search",
     "stress": "_stress",
 }
-_MODULES = ("garments", "metrics")
+_MODULES = ("eds", "garments", "metrics")
 
 __all__ = [
     "Catalogue",
+    "DiscoveryBoard",
     "Embeddings",
     "Encoder",
     "Index",
@@ -80,6 +87,7 @@ __all__ = [
     "Leaderboard",
     "LikelensError",
     "LikelensWarning",
+    "Pooling",
     "QueryScores",
     "Running",
     "Searcher",
@@ -89,6 +97,8 @@ __all__ = [
     "build_index",
     "choose_queries",
     "compare",
+    "discover",
+    "eds",
     "embed",
     "find_copies",
     "fuse",
@@ -99,6 +109,7 @@ __all__ = [
     "metrics",
     "open_encoder",
     "open_store",
+    "pool_catalogue",
     "rank_with",
     "relevance_of",
     "search",

@@ -13,16 +13,17 @@ from typing import Any, Literal
 import numpy as np
 
 from . import metrics
-from ._embed import Progress, embed, fill_all
+from ._embed import Progress
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
-from .encoders.base import Encoder, Running, VectorSource, open_encoder, open_encoders
+from ._lineup import Filled, check_catalogue, fill_lineup, open_lineup, why
+from .encoders.base import Encoder, Running, VectorSource
 from .index.base import build_index
 from .store.base import Store, open_store
 from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, LikelensError, MissingExtra, NoWeights, first_few
+from .values.errors import BadTable, MissingExtra, NoWeights, first_few
 from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
@@ -88,26 +89,18 @@ def compare(
         NoWeights, MissingExtra: not one of the encoders can be had.
     """
     say = progress or (lambda _label, _done, _total: None)
-    if not encoders or isinstance(encoders, str | Spec):
-        raise BadTable(
-            "encoders are a list of specs",
-            where="compare",
-            mend='write ["onnx:model.onnx", "opencv:colour"]',
-        )
-    if not isinstance(catalogue, Catalogue):
-        raise BadTable(
-            f"{catalogue!r} is no catalogue", where="compare", mend="give Catalogue.open(...)"
-        )
+    check_catalogue(catalogue)
     if catalogue.tags.matrix.shape[1] == 0:
         raise BadTable(
             "the catalogue has no tags to measure with",
             where=str(catalogue.layout.table or catalogue.layout.images),
             mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
-    opened, missing = _open_all(encoders, running)
+    opened, missing = open_lineup(encoders, running)
     used, notes = _weights(catalogue, weights, recipe)
     kept = open_store(store)
-    everything, lost_later = _embed_all(catalogue, opened, kept, overwrite, progress)
+    filled = fill_lineup(catalogue, opened, kept, overwrite=overwrite, progress=progress)
+    everything, lost_later = _read_all(filled, opened)
     missing |= lost_later
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
@@ -131,80 +124,20 @@ def compare(
     return replace(board, missing=missing)
 
 
-def _open_all(
-    encoders: Sequence[Encoder | VectorSource | Spec | str], running: Running | None
-) -> tuple[list[Encoder | VectorSource], dict[str, str]]:
-    """The encoders that can be had, and why the others cannot."""
-    specs = [one for one in encoders if isinstance(one, str | Spec)]
-    found, lost = open_encoders(specs, running)
-    if lost and len(lost) == len(encoders):
-        raise next(iter(lost.values()))
-    by_spec = iter(found)
-    opened = [
-        next(by_spec) if isinstance(one, str | Spec) else one
-        for one in encoders
-        if str(one) not in lost
-    ]
-    return opened, {name: _why(error) for name, error in lost.items()}
-
-
-def _why(error: LikelensError) -> str:
-    return f"{error.what}; {error.mend}"
-
-
-def _embed_all(
-    catalogue: Catalogue,
-    encoders: Sequence[Encoder | VectorSource],
-    store: Store,
-    overwrite: bool,
-    progress: Progress | None,
+def _read_all(
+    filled: Filled, encoders: Sequence[Encoder | VectorSource]
 ) -> tuple[list[Embeddings], dict[str, str]]:
     """Their embeddings, and why one that stands on an encoder that cannot be had is missing."""
-    marks = [encoder.fingerprint if isinstance(encoder, Encoder) else "" for encoder in encoders]
-    names = [mark or str(encoder.spec) for mark, encoder in zip(marks, encoders, strict=True)]
-    repeated = [
-        str(e.spec) for name, e in zip(names, encoders, strict=True) if names.count(name) > 1
-    ]
-    if repeated:
-        raise BadTable(
-            f"one encoder is named twice: {', '.join(repeated)}",
-            where="compare",
-            mend="name each once",
-        )
-    seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
-    runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)
-    made = iter(runs)
-    kept = {str(one.spec): run.name for one, run in zip(seeing, runs, strict=True)}
     found: list[Embeddings] = []
     missing: dict[str, str] = {}
     for encoder in encoders:
-        if isinstance(encoder, Encoder):
-            found.append(store.embeddings(next(made).name, catalogue.ids))
-            continue
         try:
-            found.append(_joined(encoder, catalogue, kept, store, progress))
+            found.append(filled.read(encoder))
         except (NoWeights, MissingExtra) as error:
-            missing[str(encoder.spec)] = _why(error)
+            missing[str(encoder.spec)] = why(error)
             if len(missing) == len(encoders):
                 raise
     return found, missing
-
-
-def _joined(
-    source: VectorSource,
-    catalogue: Catalogue,
-    kept: Mapping[str, str],
-    store: Store,
-    progress: Progress | None,
-) -> Embeddings:
-    """A source's vectors; those that it stands on are not made again if the store has them."""
-
-    def by(spec: str) -> Embeddings:
-        if spec in kept:
-            return store.embeddings(kept[spec], catalogue.ids)
-        return embed(catalogue, open_encoder(spec, source.running), store, progress=progress)
-
-    return source.embeddings(catalogue, by)
 
 
 def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:

@@ -225,7 +225,10 @@ def keep_index(
 
 
 def list_indexes(store: Store) -> list[Held | IndexBroken]:
-    """All indexes saved in a store, by name; an error in the place of one that is damaged."""
+    """All indexes saved in a store, by name; an error in the place of one that is damaged.
+
+    Every file is read, and held against its sums.
+    """
     root = _root(store)
     paths = () if root is None else (*root.glob(f"*/*{INDEX}"), *root.glob(f"*/*{ITEMS}"))
     found: list[Held | IndexBroken] = []
@@ -252,6 +255,13 @@ def read_kind(spec: str) -> Index:
             mend="leave the metric out; likelens.build_index has it in Python",
         )
     return index
+
+
+def folder_name(encoder: str) -> str:
+    """How the folder of an encoder's indexes is called."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", encoder)[-48:].strip("-.")
+    mark = hashlib.blake2b(encoder.encode(), digest_size=4).hexdigest()
+    return f"{plain}-{mark}"
 
 
 def marks_of(vectors: Floats) -> Array:
@@ -342,7 +352,8 @@ def _held(path: Path, seal: str | None = None) -> Held:
 
     Args:
         path: the index.
-        seal: of the index as it was loaded; None for that of the file as it is now.
+        seal: of the index as it was loaded; None for that of the file as it is now, which
+            is then read and checked.
 
     Raises:
         IndexBroken: one of the two files is missing or damaged, or they do not belong together.
@@ -351,25 +362,19 @@ def _held(path: Path, seal: str | None = None) -> Held:
     import pyarrow.parquet as pq
 
     listed = path.with_suffix(ITEMS)
+    missing = next((one for one in (path, listed) if not one.exists()), None)
+    if missing:
+        raise _broken(path, f"{missing.name} is missing")
     try:
         table: pa.Table = pq.read_table(listed)
         said = json.loads(table.schema.metadata[KEY])
         ids, marks = table["id"].to_pylist(), table["mark"].to_numpy()
         held = Held(path=path, ids=ids, marks=marks, **said)
-        seal = seal or _seal(path)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        missing = next((one for one in (path, listed) if not one.exists()), None)
-        what = f"{missing.name} is missing" if missing else f"{listed.name} cannot be read"
-        raise _broken(path, what) from error
-    if held.seal != seal:
+        raise _broken(path, f"{listed.name} cannot be read") from error
+    if held.seal != (seal or container.read(path).seal):
         raise _broken(path, f"{listed.name} belongs to another file")
     return held
-
-
-def _seal(path: Path) -> str:
-    """What tells one index file from all others: how it begins, with a sum of its sums."""
-    with path.open("rb") as file:
-        return file.read(container.SEAL).hex()
 
 
 def _tied(scores: Floats, k: int) -> bool:
@@ -390,11 +395,9 @@ def _path(store: Store, encoder: str, kind: Index) -> Path | None:
     root = _root(store)
     if root is None:
         return None
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", encoder)[-48:].strip("-.")
-    mark = hashlib.blake2b(encoder.encode(), digest_size=4).hexdigest()
     fixed = sorted(set(kind.options.known) - set(kind.TUNABLE))
     options = (f"{name}{getattr(kind, name)}" for name in fixed)
-    return root / f"{plain}-{mark}" / ("-".join([kind.options.kind, *options]) + INDEX)
+    return root / folder_name(encoder) / ("-".join([kind.options.kind, *options]) + INDEX)
 
 
 def _root(store: Store) -> Path | None:

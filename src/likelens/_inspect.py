@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .encoders.base import Encoder, FittedEncoder, Running, VectorSource, open_encoder
-from .encoders.drift import drift_of, row_cosines
+from .encoders.drift import NEAR, drift_of, row_cosines
 from .images import ENDINGS, open_image
 from .values.arrays import Array, Floats
 from .values.errors import BadImage, BadSpec, LikelensError
@@ -28,9 +28,6 @@ FEW = 12
 
 PICTURES = 32
 """How many are looked at; of ten neighbours among fewer, too many agree by chance."""
-
-NEAR = 0.99
-"""Least cosine to the same encoder in float32 that still passes."""
 
 PACKABLE = ("timm", "torchvision", "checkpoint")
 """Sources whose networks ``checkpoint:`` can read back."""

@@ -128,7 +128,7 @@ class Leaderboard:
         everything = {
             "leaderboard": self._rows(),
             "weights": None if self.weights is None else dict(self.weights),
-            "pairs": _pair_rows(self.pairs),
+            "pairs": pair_rows(self.pairs),
             "items": len(self.catalogue),
             "notes": list(self.notes),
             "run": dict(self.run),
@@ -183,7 +183,7 @@ def _table_row(entry: Entry) -> dict[str, Any]:
     return row
 
 
-def _pair_rows(pairs: metrics.PairTests) -> list[dict[str, Any]]:
+def pair_rows(pairs: metrics.PairTests) -> list[dict[str, Any]]:
     """Every two encoders once: the difference of their scores, and whether it is significant."""
     return [
         {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from .values.arrays import Positions
+from .values.boxes import box_text
 from .values.catalogue import Catalogue
 from .values.errors import BadShape, BadTable
 from .values.qrels import JudgedRelevance, Judgements
@@ -80,7 +81,7 @@ class Copies:
             return "no two pictures are identical byte for byte"
         return (
             f"{self.pictures:,} pictures are identical byte for byte to another one, "
-            f"in {len(self.groups):,} groups"
+            f"in {len(self.groups):,} group{'' if len(self.groups) == 1 else 's'}"
         )
 
 
@@ -127,7 +128,7 @@ def relevance_of(
         BadTable: the catalogue, or that of the queries, has no classes, products or tags;
             or none of the judgements is of these items.
     """
-    own = None if queries is None else _same_files(queries, catalogue)
+    own = None if queries is None else same_files(queries, catalogue)
     level = {} if least is None else {"least": least}
     if isinstance(by, Judgements):
         asked = None if queries is None else queries.ids
@@ -160,7 +161,19 @@ def _tags(catalogue: Catalogue) -> Tags:
     return catalogue.tags
 
 
-def _same_files(queries: Catalogue, catalogue: Catalogue) -> Positions:
-    """(q,) position of the item whose picture is the query's file; -1 where there is none."""
-    place = {path.resolve(): row for row, path in enumerate(catalogue.paths)}
-    return np.array([place.get(path.resolve(), NONE) for path in queries.paths], np.int64)
+def same_files(queries: Catalogue, catalogue: Catalogue) -> Positions:
+    """(q,) position of the item whose picture is the query's file; -1 where there is none.
+
+    Where both have boxes, it must also be the same box of the file.
+    """
+    boxed = queries.boxes is not None and catalogue.boxes is not None
+    theirs, ours = (_shown(one, boxed=boxed) for one in (queries, catalogue))
+    place = {shown: row for row, shown in enumerate(ours)}
+    return np.array([place.get(shown, NONE) for shown in theirs], np.int64)
+
+
+def _shown(catalogue: Catalogue, *, boxed: bool) -> Iterator[Hashable]:
+    """What tells the picture of each item from others: its file and, if asked for, its box."""
+    boxes = catalogue.boxes if boxed else None
+    for row, path in enumerate(catalogue.paths):
+        yield path.resolve(), None if boxes is None else box_text(boxes[row])

@@ -24,6 +24,9 @@ BLOCK_SCORES = 2**23
 MOST_ROWS = 1_024
 """Queries in a block."""
 
+SOME_COLUMNS = 8
+"""Columns in which vectors are compared first, to find copies."""
+
 
 @dataclass(frozen=True)
 class Rankings:
@@ -76,20 +79,12 @@ class Gallery:
     """
 
     def __init__(self, vectors: npt.ArrayLike) -> None:
-        unit = unit_rows(check_vectors(vectors, where="vectors"))
-        unit += 0.0  # no negative zeros: equal vectors have equal bytes
-        firsts: dict[bytes, int] = {}
-        marks = (hashlib.blake2b(row, digest_size=16).digest() for row in unit)
-        copy_of = [firsts.setdefault(mark, len(firsts)) for mark in marks]
-        self._copy_of: Positions | None = None
-        if len(firsts) < len(unit):
-            self._copy_of = np.array(copy_of, np.int64)
-            unit = unit[np.unique(self._copy_of, return_index=True)[1]]
-        self._vectors = unit
-        self._count = len(copy_of)
+        self._vectors = unit_rows(check_vectors(vectors, where="vectors"))
+        self._vectors += 0.0  # no negative zeros: equal vectors have equal bytes
+        self._copies, self._firsts = _copies(self._vectors)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._vectors)
 
     @property
     def dim(self) -> int:
@@ -99,7 +94,8 @@ class Gallery:
     def scores(self, queries: Floats) -> Floats:
         """(q, n) float32 cosine similarities of unit rows with every item."""
         scores = queries @ self._vectors.T
-        return scores if self._copy_of is None else scores[:, self._copy_of]
+        scores[:, self._copies] = scores[:, self._firsts]
+        return scores
 
 
 def rank_blocks(
@@ -171,6 +167,23 @@ def rank_with(index: Index, queries: npt.ArrayLike, own: Positions, depth: int) 
         depth,
         index.metric,
     )
+
+
+def _copies(vectors: Floats) -> tuple[Positions, Positions]:
+    """Rows that equal an earlier one, and the first that they equal.
+
+    Only rows that agree in some of their columns are compared in full.
+    """
+    some = np.ascontiguousarray(vectors[:, :: -(-vectors.shape[1] // SOME_COLUMNS)])
+    keys = some.view(np.dtype((np.void, some.itemsize * some.shape[1]))).ravel()
+    _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    suspects = np.flatnonzero(sizes[group] > 1)
+    marks = (hashlib.blake2b(vectors[row], digest_size=16).digest() for row in suspects)
+    places: dict[bytes, int] = {}
+    pairs = zip(suspects.tolist(), marks, strict=True)
+    firsts = np.array([places.setdefault(mark, row) for row, mark in pairs], np.int64)
+    again = firsts != suspects
+    return suspects[again], firsts[again]
 
 
 def blocks(queries: int, items: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -339,12 +339,14 @@ def _check_sizes(items: int, queries: int, relevance: Relevance) -> None:
 
 
 def _check_cuts(ks: Sequence[int]) -> list[int]:
-    cuts = sorted(set(ks))
-    wrong = [k for k in cuts if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1]
-    if wrong or not cuts:
+    given = list(ks) if isinstance(ks, Iterable) else []
+    wrong = [
+        k for k in given if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1
+    ]
+    if wrong or not given:
         raise BadShape(
-            f"k = {first_few(wrong) or 'none'} is no list of cut-offs",
+            f"k = {first_few(wrong) or ks} is no list of cut-offs",
             where="ks",
             mend="give whole numbers from 1, such as [1, 5, 10]",
         )
-    return [int(k) for k in cuts]
+    return sorted({int(k) for k in given})

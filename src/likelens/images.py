@@ -24,9 +24,10 @@ import simplejpeg
 from PIL import Image
 
 from .values.arrays import Array
+from .values.boxes import Boxed, box_text
 from .values.errors import BadImage
 
-Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8] | Boxed
 
 MAX_PIXELS = 100_000_000
 """The largest picture that is decoded, in pixels."""
@@ -60,7 +61,8 @@ def open_image(picture: Picture, *, where: str = "") -> npt.NDArray[np.uint8]:
 
     Args:
         picture: a path, the bytes of a file, an opened PIL image (at the frame where it
-            stands), or a uint8 array: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGB and alpha.
+            stands), a uint8 array: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGB and alpha;
+            or a file and the box in it to look at, in pixels of the upright picture.
         where: what to call the picture in an error, if not by its path.
 
     Returns:
@@ -68,7 +70,8 @@ def open_image(picture: Picture, *, where: str = "") -> npt.NDArray[np.uint8]:
         do not write to it.
 
     Raises:
-        BadImage: no such file, not a picture, damaged, or beyond MAX_BYTES or MAX_PIXELS.
+        BadImage: no such file, not a picture, damaged, beyond MAX_BYTES or MAX_PIXELS, or
+            a box that lies outside of it.
 
     Example:
         >>> open_image(np.zeros((4, 6), np.uint8)).shape
@@ -83,11 +86,29 @@ def open_image(picture: Picture, *, where: str = "") -> npt.NDArray[np.uint8]:
         return _decode(picture, where or "the bytes of a picture")
     if isinstance(picture, str | os.PathLike):
         return _decode(read_bytes(picture), where or os.fspath(picture))
+    if isinstance(picture, Boxed):
+        return _inside(picture, where)
     raise BadImage(
         f"{type(picture).__name__} is no picture",
         where=where or repr(picture)[:80],
         mend="give a path, bytes, a PIL image, or a uint8 array (height, width, 3)",
     )
+
+
+def _inside(picture: Boxed, where: str) -> npt.NDArray[np.uint8]:
+    """The box of a picture, without what reaches over the edge."""
+    pixels = open_image(picture.path, where=where)
+    x, y, width, height = picture.box
+    rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
+    part = pixels[rows, columns]
+    if part.size == 0:
+        raise BadImage(
+            f"the box {box_text(picture.box)} has no part of the picture, which has "
+            f"{pixels.shape[1]} x {pixels.shape[0]} pixels",
+            where=where or str(picture.path),
+            mend="give x,y,width,height in pixels of the upright picture",
+        )
+    return np.ascontiguousarray(part)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

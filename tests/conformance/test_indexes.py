@@ -463,3 +463,15 @@ def test_info_names_what_there_is(spec):
     assert info["vector_bytes"] == 1500 * 24 * 4
     assert info["structure"] == (not spec.startswith("exact"))
     assert (info["structure_bytes"] > 0) == info["structure"]
+
+
+def test_a_tree_looks_beyond_neighbours_that_have_gone_though_later_vectors_would_do(monkeypatch):
+    monkeypatch.setattr(Index, "NEEDS", 300)
+    monkeypatch.setattr(Index, "DEEP", 2)
+    vectors = clustered(400, seed=1)
+    index = build_index(vectors, "kdtree")
+    query = vectors[:1].copy()
+    nearest = np.argsort(-similar("kdtree", vectors, query)[0])[:60]
+    vectors[nearest] = -query  # as many as the tree is asked for, and all of them far now
+    index.update(nearest, vectors[nearest])
+    assert check("kdtree", vectors, query, index.search(query, 5), 5).min() == 1

@@ -268,6 +268,9 @@ def test_wrong_use(tmp_path):
         "?arch=torchvision:resnet5": "did you mean resnet50",
         "?arch=torchvision:resnet18?seed=1": "no option 'seed'",
         f"?{ARCH}&weights=none": "no option 'weights'",
+        f"?{ARCH}?dtype=int8": rf"before arch: checkpoint:{path}\?dtype=int8&{ARCH}$",
+        f"@fc?mean=0.5&{ARCH}?bits=1.58&size=64&dtype=int8": rf"write it before arch: "
+        rf"checkpoint:{path}@fc\?mean=0.5&dtype=int8&size=64&{ARCH}\?bits=1.58$",
     }.items():
         with pytest.raises(BadSpec, match=reason):
             open_encoder(f"checkpoint:{path}{rest}")

@@ -283,7 +283,7 @@ WRONG = {
     "no region": (["search", "{picture}", "--store", "{s}", "-e", COLOUR, "--region", "left"], 2, "region cannot be understood"),
     "a region outside": (["search", "{picture}", "--store", "{s}", "-e", COLOUR, "--region", "900,0,5,5"], 2, "outside the picture"),
     "a region of two": (["search", "1", "2", "--store", "{s}", "-e", COLOUR, "--region", "0,0,5,5"], 2, "a region of 2 pictures"),
-    "minus itself": (["search", "1", "--minus", "1", "--store", "{s}", "-e", COLOUR], 2, "vector is zero"),
+    "minus itself": (["search", "1", "--minus", "1", "--store", "{s}", "-e", COLOUR], 2, "sees no difference"),
 }  # fmt: skip
 
 

@@ -180,6 +180,8 @@ def test_collect_by_the_command_line(tmp_path, server, likelens):
     code, out, err = likelens(*asked, "--json")
     said = json.loads(out)
     assert (code, said["kept"], said["fetched"]) == (0, 3, 0)
+    assert said["refused_before"] == 1
+    assert "3 settled before (1 of them refused), 0 without" in likelens(*asked)[1]
     assert said["classes"] == {"cat": 2, "dog": 0}
     code, out, _ = likelens("embed", tmp_path / "set", "-e", "opencv:colour", "--store", tmp_path / "s")  # fmt: skip
     assert code == 0

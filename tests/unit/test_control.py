@@ -113,7 +113,7 @@ def test_networks_that_are_shuffled_run_where_asked_and_are_opened_once(shop, mo
         opened.append((str(spec), running))
         return real(spec, running)
 
-    for place in ("likelens.encoders.base", "likelens._embed", "likelens._compare"):
+    for place in ("likelens.encoders.base", "likelens._embed", "likelens._lineup"):
         monkeypatch.setattr(f"{place}.open_encoder", noted)
     shuffled = "control:shuffled?of=opencv:colour?bins=4"
     embed(catalogue, real(shuffled, running))

@@ -57,5 +57,14 @@ def test_one_picture_has_no_neighbours():
     assert str(drift_of(np.ones((1, 3)), np.ones((1, 3)))) == "lowest cosine 1.0000, mean 1.0000"
 
 
+def test_below_the_limit_of_a_check_it_says_so():
+    exact, beside = np.eye(2), np.eye(2) + 0.02
+    far = np.array([[1.0, 0.3], [0.0, 1.0]])
+    assert str(drift_of(beside, exact)).endswith("are the same")
+    assert str(drift_of(far, exact)).endswith(
+        "; below 0.99, where a check fails: scores and results may differ"
+    )
+
+
 def test_a_row_of_zeros_has_cosine_0():
     np.testing.assert_allclose(row_cosines(np.array([[0.0, 0], [1, 1]]), np.ones((2, 2))), [0, 1])

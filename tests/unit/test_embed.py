@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import paint
-from likelens import Catalogue, embed, open_store
+from likelens import Catalogue, Searcher, embed, open_store, search
 from likelens._embed import fill
 from likelens.encoders.base import Encoder, FittedEncoder
 from likelens.images import open_image
@@ -364,6 +365,77 @@ def test_a_damaged_part_is_named(catalogue, tmp_path, name):
         part.write_bytes(b"{")
     with pytest.raises(StoreBroken, match="cannot be read or written"):
         embed(catalogue, MeanColour(), tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["card.json", "run.json", "vectors.lance"])
+def test_overwriting_one_encoder_mends_its_damaged_part(catalogue, tmp_path, name):
+    embed(catalogue, "control:random?dim=4", tmp_path / "store")
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
+    part = next((tmp_path / "store").glob(f"encoders/test-mean*/{name}"))
+    if part.is_dir():
+        shutil.rmtree(part / "data")
+    else:
+        part.write_bytes(b"{")
+    with pytest.raises(StoreBroken, match="--overwrite -e 'test:mean'"):
+        embed(catalogue, MeanColour(), tmp_path / "store")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert len(search(tmp_path / "store", "1", "control:random?dim=4", k=3)) == 3
+    assert bool(told) == (name == "card.json"), "the others go on, and the damage is told"
+    again = embed(catalogue, MeanColour(), tmp_path / "store", overwrite=True)
+    np.testing.assert_array_equal(again.vectors, made.vectors)
+
+
+def damage_items(store):
+    """Overwrite a part of the items' file."""
+    file = next((store / "items.lance" / "data").iterdir())
+    whole = bytearray(file.read_bytes())
+    whole[100:130] = b"\xff" * 30
+    file.write_bytes(bytes(whole))
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A catalogue whose items take more than a few bytes to list."""
+    lines = ["id,kind"]
+    for number in range(300):
+        paint(tmp_path / "images" / f"{number}.png", number % 40, (4, 4))
+        lines.append(f"{number},k{number % 8}")
+    (tmp_path / "many.csv").write_text("\n".join(lines) + "\n")
+    return Catalogue.open(tmp_path / "many.csv")
+
+
+def test_a_damaged_table_of_items_is_one_sentence_and_costs_no_vector(many, tmp_path):
+    store = tmp_path / "store"
+    embed(many, MeanColour(), store)
+    damage_items(store)
+    for read in (
+        lambda: Searcher(store, MeanColour()),
+        lambda: embed(many, MeanColour(), store),
+        lambda: open_store(store).matching("kind = 'k1'"),
+    ):
+        with pytest.raises(StoreBroken, match="cannot be read or written") as caught:
+            read()
+        assert "items.lance" in caught.value.where
+    assert "the vectors are kept" in caught.value.mend
+    shutil.rmtree(store / "items.lance")
+    run = fill(many, MeanColour(), open_store(store))
+    assert (run.embedded, run.kept) == (0, 300)
+
+
+def test_a_panic_in_the_tables_library_is_one_sentence(many, tmp_path, monkeypatch):
+    import lance
+
+    class PanicException(BaseException):
+        """As the bindings of Rust name theirs."""
+
+    def panic(*_given, **_more):
+        raise PanicException("range end index 9 out of range")
+
+    embed(many, MeanColour(), tmp_path / "store")
+    monkeypatch.setattr(lance, "dataset", panic)
+    with pytest.raises(StoreBroken, match="range end index 9"):
+        open_store(tmp_path / "store").items()
 
 
 KILLED = """

@@ -1,5 +1,7 @@
 """Fused encoders against the definition written out slowly, and the search for weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,9 +10,10 @@ from PIL import Image
 
 from likelens import Catalogue, Searcher, compare, embed, garments, metrics, open_encoder
 from likelens._embed import fill, passes
-from likelens._fuse import fuse
+from likelens._fuse import _worth, fuse
 from likelens._fuse.shares import EARNS, FINE, best_shares
 from likelens._fuse.values import EQUAL, FUSION
+from likelens.cli import show
 from likelens.encoders.base import Encoder, FittedEncoder, Running
 from likelens.encoders.fused import FusedEncoder, join
 from likelens.encoders.torch_encoder import TorchEncoder
@@ -332,6 +335,21 @@ def test_a_part_that_adds_nothing_weighs_nothing(tmp_path):
     assert found.difference.mean == 0
     found = fuse(shop, [Half("right"), Half("left")])
     assert found.spec == "test:left"
+
+
+def test_what_the_held_out_items_do_not_show_is_not_praised(halves, capsys):
+    found = fuse(halves, [Half("left"), Half("right")])
+    assert found.difference.shown
+    assert not any("no gain" in note for note in found.notes)
+    show.print_fusion(found)
+    assert capsys.readouterr().out.endswith(f"spec: {found.spec}\n")
+    for changed in ({"p": 0.921}, {"mean": -0.001}):
+        doubtful = replace(found.difference, **changed)
+        assert not doubtful.shown
+        (note,) = _worth(doubtful)
+        assert note.startswith(f"no gain over {doubtful.part} alone that these items can show")
+        show.print_fusion(replace(found, difference=doubtful))
+        assert f"(not shown to be better than {doubtful.part} alone)" in capsys.readouterr().out
 
 
 def test_three_parts_are_weighed_at_once(halves):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -432,6 +433,68 @@ def test_info_names_what_is_damaged(stored, likelens):
     assert "items is missing" not in likelens("index", "info", "--store", stored)[2]
 
 
+def test_info_reads_the_whole_file(stored, likelens):
+    likelens("index", "build", "--store", stored)
+    (held,) = list_indexes(open_store(stored))
+    flip(held.path)  # far from the header
+    code, out, err = likelens("index", "info", "--store", stored)
+    assert code == 0
+    assert "up to date" not in out
+    assert f"{held.path.name}: the saved index is damaged" in err
+
+
+def test_a_store_whose_items_are_damaged_has_no_info(large, tmp_path, likelens):
+    shutil.copytree(large, tmp_path / "store")
+    file = next((tmp_path / "store" / "items.lance" / "data").iterdir())
+    whole = bytearray(file.read_bytes())
+    whole[100:130] = b"\xff" * 30
+    file.write_bytes(bytes(whole))
+    for command in (("index", "info"), ("index", "build"), ("search", "3")):
+        for more in ((), ("--json",)):
+            code, out, err = likelens(*command, "--store", tmp_path / "store", *more)
+            assert code == 1
+            assert "cannot be read or written" in err
+            assert out == ""
+    assert "the vectors are kept" in json.loads(err)["error"]["mend"]
+
+
+def test_info_lists_an_index_of_another_encoder_where_it_lies(shop, stored, likelens):
+    embed(Catalogue.open(shop), "opencv:hog?size=32", stored)
+    build = ("index", "build", "--store", stored)
+    for encoder in (COLOUR, "opencv:hog?size=32"):
+        assert likelens(*build, "-e", encoder)[0] == 0
+    held = {one.encoder: one.path for one in list_indexes(open_store(stored))}
+    for ending in (".index", ".items"):
+        foreign = held[COLOUR].with_suffix(ending).read_bytes()
+        held["opencv:hog?size=32"].with_suffix(ending).write_bytes(foreign)
+    info = ("index", "info", "--store", stored, "--json")
+    (one,) = json.loads(likelens(*info, "-e", "opencv:hog?size=32")[1])["encoders"]
+    assert [index["state"] for index in one["indexes"]] == ["of another encoder"]
+    both = json.loads(likelens(*info)[1])["encoders"]
+    assert {one["encoder"]: [index["state"] for index in one["indexes"]] for one in both} == {
+        COLOUR: ["up to date"],
+        "opencv:hog?size=32": ["of another encoder"],
+    }
+
+
+def test_what_was_not_embedded_by_one_encoder_is_told(shop, stored, tmp_path, likelens):
+    (tmp_path / "images" / "8.png").write_bytes(b"no picture")
+    paint(tmp_path / "images" / "9.png", 9)
+    shop.write_text(shop.read_text() + "8,red,hat,1.0\n9,red,hat,1.0\n")
+    assert likelens("embed", shop, "--store", stored, "-e", "opencv:hog?size=32")[0] == 0
+    said = "2 of 10 items have no vector by this encoder: embed again"
+    for command in (("search", "1"), ("search", "1", "--index", "hnsw"), ("index", "info")):
+        asked = (*command, "--store", stored, "-e", COLOUR)
+        assert said in likelens(*asked)[2]
+        assert "no vector by" not in likelens(*asked[:-1], "opencv:hog?size=32")[2], (
+            "8 is no picture"
+        )
+    found = json.loads(likelens("search", "1", "--store", stored, "-e", COLOUR, "--json")[1])
+    assert (found["lacking"], found["candidates"]) == (2, 7)
+    assert likelens("embed", shop, "--store", stored, "-e", COLOUR)[0] == 0
+    assert "no vector by" not in likelens("search", "1", "--store", stored, "-e", COLOUR)[2]
+
+
 def test_info_needs_no_encoder_whose_vectors_are_stored(stored, likelens):
     store = open_store(stored)
     digests = store.known(COLOUR)
@@ -547,6 +610,15 @@ def test_stores_that_have_no_or_several_encoders(shop, stored, tmp_path, likelen
         assert code == 2
         assert "choose one with -e: opencv:colour, opencv:hog" in err
     assert likelens("index", "info", "--store", stored)[1].count("vectors of") == 2
+
+
+def test_nothing_is_built_for_a_search_that_is_refused(stored, likelens, monkeypatch):
+    import likelens._search.searcher as module
+
+    monkeypatch.setattr(module, "open_index", None)
+    code, _, err = likelens("search", "1", "--store", stored, "--index", "hnsw", "--rerank", "csls")
+    assert code == 2
+    assert "no index can spare" in err
 
 
 def test_an_encoder_whose_vectors_are_gone(folder):

@@ -16,6 +16,7 @@ ALLOWED = {
     "index": {"values", "index"},
     "metrics": {"values", "metrics"},
     "garments": {"values", "garments"},
+    "eds": {"values", "eds"},
     "_embed": {"values", "images", "encoders", "store", "_embed"},
     "_indexes": {"values", "store", "index"},
     "_search": {
@@ -24,30 +25,40 @@ ALLOWED = {
     "_tune": {"values", "index", "_search", "_tune"},
     "_protocol": {"values"},
     "_ranking": {"values", "index"},
+    "_judged": {"values", "metrics", "_ranking", "_judged"},
     "_retrieval": {"values", "metrics", "_ranking"},
     "_inspect": {"values", "images", "encoders", "garments"},
     "_parents": {"values", "encoders"},
     "collect": {"values", "images", "collect"},
     "_leaderboard": {"values", "metrics", "report"},
     "_compare": {
-        "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard",
+        "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard", "_lineup",
+    },
+    "_lineup": {"values", "encoders", "store", "_embed"},
+    "_discover": {
+        "values", "metrics", "encoders", "store", "eds", "report", "_embed", "_judged", "_lineup",
+        "_leaderboard", "_protocol", "_discover",
+    },
+    "_pooling": {
+        "values", "encoders", "store", "eds", "_embed", "_discover", "_lineup", "_protocol", "_ranking",
     },
     "_degrade": {"values", "_degrade"},
     "_stress": {"values", "images", "encoders", "store", "metrics", "_embed", "_degrade", "_stress"},
     "_fuse": {"values", "encoders", "store", "metrics", "_embed", "_fuse"},
-    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune"},
+    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover"},
     "reproduce": {
         "values", "presets", "images", "encoders", "store", "index", "report", "reproduce",
         "_embed", "_compare", "_leaderboard", "_protocol", "_ranking", "_retrieval", "_parents",
+        "_discover", "_lineup", "metrics", "eds", "garments",
     },
     "cli": {
         "values", "encoders", "store", "garments", "report", "cli", "_embed", "_search",
         "_compare", "_leaderboard", "_stress", "_inspect", "_fuse", "__init__", "presets",
-        "reproduce", "collect", "_indexes", "_tune",
+        "reproduce", "collect", "_indexes", "_tune", "_discover", "eds", "_pooling",
     },
     "__init__": {
-        "values", "encoders", "store", "index", "metrics", "garments", "_embed", "_search",
-        "_compare", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval",
+        "values", "encoders", "store", "index", "metrics", "garments", "eds", "_embed", "_search",
+        "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval",
     },
     "__main__": {"cli"},
 }  # fmt: skip

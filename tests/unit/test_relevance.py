@@ -128,6 +128,7 @@ def test_judgements(seed, separate, least):
 
 def test_judgements_of_other_things():
     judged = Judgements(("q",), ("d",), np.array([1.0]), "file.qrels")
+    assert repr(judged) == "Judgements(pairs=1, queries=1, path='file.qrels')"
     with pytest.raises(BadTable, match="none of the 1 judgements is of these queries and items"):
         JudgedRelevance(judged, ["a", "b"])
     only_itself = JudgedRelevance(Judgements(("a",), ("a",), np.array([1.0])), ["a", "b"])
@@ -250,4 +251,5 @@ def test_copies():
     assert copies.first.tolist() == [0, 1, 2, 4, 5]
     assert str(copies) == "5 pictures are identical byte for byte to another one, in 2 groups"
     assert "no two pictures" in str(find_copies(["a", "b"]))
+    assert str(find_copies(["a", "a"])).endswith("in 1 group")
     assert find_copies([]).first.tolist() == []

@@ -407,8 +407,17 @@ class TestParts:
 
 
 class TestNames:
-    def test_the_usual_line_up_is_the_papers(self):
+    def test_the_usual_line_up_is_the_papers_and_is_told(self, capsys):
         rows = named(None, None, "image-search")
+        told = capsys.readouterr().err
+        assert f"these are the {len(rows)} encoders of --preset image-search" in told
+        assert "downloaded, unless HF_HUB_OFFLINE=1" in told
+        both = named(None, None, "vsd-generators", "vsd-additional")
+        assert both == [*preset("vsd-generators"), *preset("vsd-additional")]
+        assert "--preset vsd-generators and --preset vsd-additional" in capsys.readouterr().err
+        assert named(None, "small", "image-search") == list(preset("small"))
+        assert named([COLOUR], None, "image-search") == [COLOUR]
+        assert capsys.readouterr().err == ""
         assert {"SIFT", "SURF", "ORB", "FAST", "BLIP-2", "ViT-1.58b"} <= {row.name for row in rows}
 
     def test_a_row_can_be_named(self):

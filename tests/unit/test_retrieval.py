@@ -299,7 +299,7 @@ def test_wrong_use():
         measure(np.eye(3), asked, query_vectors=np.ones((1, 2)))
     with pytest.raises(BadShape, match="NaN or infinity: rows 1"):
         measure([[1.0], [np.nan], [1.0]], relevance)
-    for ks in ([], [0], [1.5], [True], ["5"]):
+    for ks in ([], [0], [1.5], [True], ["5"], 10, None, "5"):
         with pytest.raises(BadShape, match="no list of cut-offs"):
             measure(np.eye(3), relevance, ks=ks)
     with pytest.raises(BadShape, match="outside 0 to 2: 7"):

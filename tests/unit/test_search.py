@@ -9,7 +9,14 @@ from likelens import Catalogue, Searcher, embed, open_store, search
 from likelens._search import crop, find_hubs
 from likelens._search.threshold import calibrate_by_groups
 from likelens.index.base import build_index
-from likelens.values.errors import BadQuery, BadShape, BadSpec, BadTable, StoreBroken
+from likelens.values.errors import (
+    BadQuery,
+    BadShape,
+    BadSpec,
+    BadTable,
+    LikelensWarning,
+    StoreBroken,
+)
 
 
 @pytest.fixture
@@ -88,11 +95,35 @@ def test_columns_of_any_name_can_be_kept(shop, tmp_path):
     assert "rowid" in hits.attributes.column_names
 
 
+def test_an_encoder_that_is_not_there_is_told_the_names_of_the_store(store):
+    with pytest.raises(BadSpec, match="no such file") as caught:
+        Searcher(store, "onnx:colour.onnx")
+    assert caught.value.mend.endswith("; the store has: opencv:colour")
+
+
+def test_columns_that_the_table_has_no_room_for_are_named(store, shop, tmp_path, likelens):
+    lines = shop.read_text().splitlines()
+    more = ["year,usage,size,fit", *(f"{n},a,b,c" for n in range(8))]
+    shop.write_text("\n".join(map(",".join, zip(lines, more, strict=True))) + "\n")
+    search = ("search", "1", "--store", store)
+    assert "not shown" not in likelens(*search)[2]
+    embed(Catalogue.open(shop), "opencv:colour", store)
+    assert "not shown, but by --html and --json: fit" in likelens(*search)[2]
+
+
+def test_a_region_beyond_the_edge_is_cut_with_one_note(store):
+    searcher = Searcher(store)
+    with pytest.warns(LikelensWarning, match="cut to 4 x 20 pixels") as told:
+        searcher.search("1", region="20,0,100,100")
+    assert len({str(one.message) for one in told}) == 1
+
+
 def test_regions():
     image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     np.testing.assert_array_equal(crop(image, "1,2,3,1"), image[2:3, 1:4])
     np.testing.assert_array_equal(crop(image, "50%,0%,50%,50%"), image[:2, 3:])
-    np.testing.assert_array_equal(crop(image, " 4, 0, 100, 100% "), image[:, 4:])
+    with pytest.warns(LikelensWarning, match="is cut to 2 x 4 pixels"):
+        np.testing.assert_array_equal(crop(image, " 4, 0, 100, 100% "), image[:, 4:])
     for wrong in ("1,2,3", "a,b,c,d", "-1,0,2,2", "6,0,1,1", "0,0,0,4", "0.2,0.2,0.5,0.5"):
         with pytest.raises(BadQuery, match="region"):
             crop(image, wrong)
@@ -237,7 +268,7 @@ def test_nothing_alike(boutique):
     searcher = Searcher(*boutique)
     hits = searcher.search("0", k=5, threshold=0.999)
     assert len(hits) <= 2
-    none = searcher.search("0", k=5, threshold=1.1)
+    none = searcher.search("0", k=5, threshold=1.0)
     assert none.ids == ()
     assert none.nothing_alike
     assert none.best == pytest.approx(searcher.search("0", k=1).scores[0])
@@ -312,8 +343,11 @@ def test_a_threshold_without_labels_shuts_out_pictures_from_elsewhere(boutique):
         ({"group_by": "id"}, "no column 'id'.*\n.*\n.*mean kind"),
         ({"group_by": "tags"}, "holds several values"),
         ({"collapse": 1.5}, "no similarity of near-duplicates"),
-        ({"minus": ["0"]}, "no difference between for and against.*vector is zero"),
         ({"minus": ["1"], "minus_weight": -1.0}, "not above 0"),
+        ({"minus_weight": 0.3}, "needs something that does"),
+        ({"minus": ["0"]}, "sees no difference between what is searched for and what counts"),
+        ({"threshold": 1.5}, "1.5 is no cosine similarity"),
+        ({"threshold": -1.5}, "-1.5 is no cosine similarity"),
         ({"rerank": "snn"}, "no re-ranking"),
     ],
 )
@@ -374,7 +408,7 @@ def test_the_command_line_shows_all_of_it(boutique, tmp_path, likelens):
     assert found["calibrated"]["false_alarm"] == 0.9
     assert found["calibrated"]["value"] == found["threshold"]
     assert found["nothing_alike"] is False
-    assert [hit["folded"] for hit in found["hits"]] == [2] * len(found["hits"])
+    assert [hit["more"] for hit in found["hits"]] == [2] * len(found["hits"])
     html = page.read_text(encoding="utf-8")
     for text in ("and 2 more<", "Ordered by csls", "One for each value of product",
                  "with a chance of 0.9 (kind)"):  # fmt: skip
@@ -389,7 +423,7 @@ def test_nothing_alike_is_said(boutique, tmp_path, likelens):
     store, spec = boutique
     page = tmp_path / "page.html"
     asked = ("search", "0", "--store", store, "-e", spec, "--html", page)
-    code, out, err = likelens(*asked, "--threshold", 1.5, "--json")
+    code, out, err = likelens(*asked, "--threshold", 1.0, "--json")
     assert code == 0
     found = json.loads(out)
     assert found["hits"] == []
@@ -398,7 +432,7 @@ def test_nothing_alike_is_said(boutique, tmp_path, likelens):
     html = page.read_text(encoding="utf-8")
     assert "Nothing alike here" in html
     assert f"the best of all has {found['best']:.3f}" in html
-    code, _, err = likelens(*asked, "--threshold", 1.5)
+    code, _, err = likelens(*asked, "--threshold", 1.0)
     assert code == 0
     assert f"note: nothing alike: the best score is {found['best']:.4f}" in err
     code, _, err = likelens(*asked, "--threshold", "auto", "--false-alarm", 0.1)

@@ -546,3 +546,12 @@ class TestCommand:
         )  # fmt: skip
         assert code == 2
         assert "--stress-queries" in err
+
+    def test_its_queries_without_it_are_refused(self, catalogue, tmp_path, capsys):
+        code, out, err = run(
+            capsys, "evaluate", catalogue.layout.source, "-e", "opencv:colour", "--out", tmp_path,
+            "--stress-queries", 5,
+        )  # fmt: skip
+        assert code == 2
+        assert "give --stress as well" in err
+        assert out == ""

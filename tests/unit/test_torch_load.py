@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.error
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,13 @@ from huggingface_hub import constants
 
 from likelens import open_encoder
 from likelens.encoders import torch_load
-from likelens.encoders.torch_load import getting_weights, need_library, need_torch, need_vision
+from likelens.encoders.torch_load import (
+    getting_weights,
+    need_library,
+    need_torch,
+    need_vision,
+    refuse_download,
+)
 from likelens.values.errors import BadSpec, MissingExtra, NoWeights
 from likelens.values.spec import Spec
 
@@ -55,6 +62,19 @@ def test_without_a_network_one_sentence_says_so(unplugged, spec):
     assert error.where == spec
     for part in ("connect to the network once", HOMES[spec], "checkpoint:FILE", "?weights=none"):
         assert part in error.mend
+
+
+def test_offline_torchvision_fetches_nothing_and_uses_what_is_there(unplugged, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(torch.hub, "download_url_to_file", None)
+    with pytest.raises(NoWeights, match="HF_HUB_OFFLINE forbids to fetch them: squeezenet1_1-"):
+        open_encoder("torchvision:squeezenet1_1")
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    refuse_download(f"https://somewhere/models/{kept.name}", SPEC)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    refuse_download("https://somewhere/models/other.pth", SPEC)
 
 
 def test_the_hub_is_not_asked_where_its_name_is_unknown(unplugged):

@@ -144,7 +144,7 @@ def _fit(
         seed = encoder.spec.option("seed", int, 0)
         count = min(encoder.sample_size, len(unique))
         chosen = np.sort(np.random.default_rng(seed).choice(len(unique), count, replace=False))
-        encoder.fit([survey.catalogue.paths[unique[place]] for place in chosen])
+        encoder.fit([survey.catalogue.picture(unique[place]) for place in chosen])
         say(f"learning {name}", 1, 1)
     if state is None:
         store.put_state(name, encoder.state())

@@ -78,7 +78,7 @@ def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int])
         wanting = [part for part in parts if part.bundle.missing[row]]
         started = time.perf_counter()
         try:
-            picture = open_image(catalogue.paths[row])
+            picture = open_image(catalogue.picture(row))
         except Exception as error:  # noqa: BLE001 - one odd picture must not end the run
             for part in wanting:
                 part.reasons[row] = _reason(error)

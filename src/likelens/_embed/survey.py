@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..encoders.base import cores
 from ..images import read_bytes
-from ..store.base import FILE, Store
+from ..store.base import BOX, FILE, Store
+from ..values.boxes import box_text
 from ..values.catalogue import Catalogue
 from ..values.errors import BadImage, BadTable, first_few
 
@@ -34,7 +35,8 @@ class Survey:
 
     Attributes:
         catalogue: whose pictures; all else is by its rows.
-        digests: (n,) digest of each picture's file, empty where it cannot be read.
+        digests: (n,) digest of each picture's file and, where only a box of it counts, of
+            that box; empty where it cannot be read.
         failures: (id, path, reason) of each file that cannot be read.
     """
 
@@ -58,7 +60,7 @@ class _Look:
     Attributes:
         size: in bytes.
         time: of its last change, in nanoseconds.
-        digest: of its content, empty if it cannot be read.
+        digest: of its content and box, empty if it cannot be read.
         reason: why not.
     """
 
@@ -109,28 +111,38 @@ def _looks(catalogue: Catalogue, store: Store) -> Iterator[_Look]:
     """A look at each file, in order, by several threads."""
     before = store.items()
     ids = before["id"].to_pylist()
-    files = zip(*(before[name].to_pylist() for name in FILE), strict=True)
+    boxes = before[BOX].to_pylist() if BOX in before.column_names else [None] * len(ids)
+    files = zip(*(before[name].to_pylist() for name in FILE), boxes, strict=True)
     seen = dict(zip(ids, files, strict=True))
 
     def look(row: int) -> _Look:
         path = catalogue.paths[row]
         try:
             stat = path.stat()
-            old = seen.get(catalogue.ids[row])
-            if old and old[:3] == (str(path.absolute()), stat.st_size, stat.st_mtime_ns) and old[3]:
-                return _Look(stat.st_size, stat.st_mtime_ns, old[3])
-            mark = hashlib.blake2b(read_bytes(path), digest_size=16).hexdigest()
+            size, time = stat.st_size, stat.st_mtime_ns
+            box = None if catalogue.boxes is None else box_text(catalogue.boxes[row])
+            *file, digest, part = seen.get(catalogue.ids[row], ("", 0, 0, "", None))
+            if not digest or (*file, part) != (str(path.absolute()), size, time, box):
+                digest = _digest(read_bytes(path), box)
         except BadImage as error:
             return _Look(0, 0, "", error.what)
         except OSError as error:
             return _Look(0, 0, "", f"the file cannot be read: {error.strerror}")
-        return _Look(stat.st_size, stat.st_mtime_ns, mark)
+        return _Look(size, time, digest)
 
     rows = range(len(catalogue))
     cuts = [rows[start : start + _LOOKS] for start in range(0, len(rows), _LOOKS)]
     with ThreadPoolExecutor(cores()) as pool:
         for found in pool.map(lambda cut: [look(row) for row in cut], cuts):
             yield from found
+
+
+def _digest(content: bytes, box: str | None) -> str:
+    """Digest of a file, or of a file and a box in it: no two boxes of a file share one."""
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    if box is None:
+        return digest
+    return hashlib.blake2b(f"{digest} {box}".encode(), digest_size=16).hexdigest()
 
 
 def _items(
@@ -149,4 +161,6 @@ def _items(
     kinds = (pa.string(), pa.int64(), pa.int64(), pa.string())
     for name, values, kind in zip(FILE, (paths, sizes, times, digests), kinds, strict=True):
         columns[name] = pa.array(values, kind)
+    if catalogue.boxes is not None:
+        columns[BOX] = pa.array(map(box_text, catalogue.boxes), pa.string())
     return pa.table(columns)

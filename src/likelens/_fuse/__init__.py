@@ -77,14 +77,16 @@ def fuse(
     best, curve = training.best_shares()
     names = [str(encoder.spec) for encoder in encoders]
     spec, shares = _rounded(encoders, best)
-    notes = (*lost, *_winner(spec, shares), *notes, *catalogue.notes)
     held = judging.scores(names, shares)
+    difference = _difference(held, names, seed)
+    worth = _worth(difference) if len(spec.parts) > 1 else ()
+    notes = (*lost, *_winner(spec, shares), *worth, *notes, *catalogue.notes)
     return Fusion(
         spec=str(spec),
         weights=dict(zip(names, shares, strict=True)),
         train=training.scores(names, shares),
         held_out=held,
-        difference=_difference(held, names, seed),
+        difference=difference,
         curve=curve,
         train_items=len(sides[0]),
         held_out_items=len(sides[1]),
@@ -259,6 +261,15 @@ def _winner(spec: Spec, shares: Sequence[float]) -> tuple[str, ...]:
 
 
 # --- what it is worth --------------------------------------------------------------
+
+
+def _worth(difference: Difference) -> tuple[str, ...]:
+    """A note if the held-out items do not show that the fusion is worth its while."""
+    note = (
+        f"no gain over {difference.part} alone that these items can show: it is cheaper, and as "
+        "good as far as they tell; more items may tell"
+    )
+    return () if difference.shown else (note,)
 
 
 def _difference(scores: Mapping[str, QueryScores], names: Sequence[str], seed: int) -> Difference:

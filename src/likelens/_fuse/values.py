@@ -38,6 +38,11 @@ class Difference:
     p: float
     covers: str
 
+    @property
+    def shown(self) -> bool:
+        """Whether these items show that the fusion scores more, at the usual 5 percent."""
+        return self.mean > 0 and self.p < 0.05
+
 
 @dataclass(frozen=True, repr=False)
 class Fusion:

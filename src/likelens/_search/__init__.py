@@ -10,5 +10,16 @@ from .hits import Hits
 from .hubs import Hubs, find_hubs
 from .query import crop
 from .searcher import Searcher, search
+from .sense import by_index
 
-__all__ = ["Hits", "Hubs", "Order", "Searcher", "Threshold", "crop", "find_hubs", "search"]
+__all__ = [
+    "Hits",
+    "Hubs",
+    "Order",
+    "Searcher",
+    "Threshold",
+    "by_index",
+    "crop",
+    "find_hubs",
+    "search",
+]

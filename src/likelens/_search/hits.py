@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..images import Picture
 from ..metrics import Threshold
 from ..values.arrays import Floats
+from ..values.boxes import Box, Boxed, FilePicture
 from ..values.embeddings import EncoderCard
 from .choose import Order
 
@@ -46,6 +47,7 @@ class Hits:
         path: how: ``exact`` if all candidates were compared, ``index``, or ``filtered``.
         recall: share of the k most alike candidates that the index found, known only
             if the path is ``filtered``.
+        boxes: the box of each picture that was compared; empty where pictures count whole.
     """
 
     ids: tuple[str, ...]
@@ -70,9 +72,15 @@ class Hits:
     index: str | None = None
     path: str = "exact"
     recall: float | None = None
+    boxes: tuple[Box, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def shown(self) -> tuple[FilePicture, ...]:
+        """What there is to see of each item: its picture, or the box in it."""
+        return tuple(map(Boxed, self.paths, self.boxes)) if self.boxes else self.paths
 
     @property
     def nothing_alike(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +16,10 @@ from PIL import Image
 from ..encoders.base import Encoder, VectorSource
 from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, unit_rows
+from ..values.boxes import Boxed
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
-from ..values.errors import BadQuery
+from ..values.errors import BadQuery, LikelensWarning
 
 TEXT_WEIGHT = 0.5
 """Weight of texts beside pictures, if none is given."""
@@ -39,7 +41,7 @@ class Query:
         minus: pictures to be unlike.
         region: the part of the only picture, or None for the whole.
         text_weight: of the texts beside the pictures, from 0 to 1; None for half.
-        minus_weight: of ``minus``.
+        minus_weight: of ``minus``; None for ``MINUS_WEIGHT``.
     """
 
     pictures: tuple[Picture, ...]
@@ -47,7 +49,7 @@ class Query:
     minus: tuple[Picture, ...] = ()
     region: str | None = None
     text_weight: float | None = None
-    minus_weight: float = MINUS_WEIGHT
+    minus_weight: float | None = None
 
     def check(self) -> None:
         """Refuse what cannot be asked.
@@ -83,7 +85,13 @@ class Query:
                 where="--text-weight",
                 mend="give 0 for pictures alone, 1 for texts alone, such as 0.3",
             )
-        if not 0.0 < self.minus_weight < np.inf:
+        if self.minus_weight is not None and not self.minus:
+            raise BadQuery(
+                "a weight of what counts against needs something that does",
+                where="--minus-weight",
+                mend="give --minus PICTURE, or leave --minus-weight out",
+            )
+        if self.minus_weight is not None and not 0.0 < self.minus_weight < np.inf:
             raise BadQuery(
                 f"a weight of {self.minus_weight:g} for what counts against is not above 0",
                 where="--minus-weight",
@@ -137,8 +145,14 @@ class Reader:
             return asked
         against = self._mean([self._vector(one, None) for one in query.minus])
         if np.linalg.norm(unit_rows(asked[None])[0] - against) < 1e-3:
-            self._refuse_nothing(np.zeros(1), query, "sees no difference between for and against")
-        asked = asked - query.minus_weight * against
+            raise BadQuery(
+                f"{self.encoder.spec} sees no difference between what is searched for and what "
+                "counts against it",
+                where=f"--minus {', '.join(map(name_of, query.minus))}",
+                mend="leave --minus out, or give a picture that differs",
+            )
+        weight = MINUS_WEIGHT if query.minus_weight is None else query.minus_weight
+        asked = asked - weight * against
         self._refuse_nothing(asked, query, "sees nothing that is left to search for")
         return asked
 
@@ -178,6 +192,8 @@ class Reader:
             return picture
         if not isinstance(picture, str | os.PathLike):
             return None
+        if self.catalogue.boxes is not None:  # the whole file shows more than any item
+            return None
         path = Path(picture)
         if not is_file(path):
             return None
@@ -214,7 +230,7 @@ class Reader:
             BadQuery: there is no such picture or item, or the region makes no sense.
         """
         item = self.item(picture)
-        source = picture if item is None else self.catalogue.paths[self.catalogue.position[item]]
+        source = picture if item is None else self.catalogue.picture(self.catalogue.position[item])
         if isinstance(source, str) and not is_file(Path(source)):
             text = ", or --text" if self.reads_text else f"; {self.encoder.spec} cannot read text"
             raise BadQuery(
@@ -234,7 +250,8 @@ def crop(image: Array, region: str) -> Array:
     Args:
         image: (height, width, 3).
         region: ``x,y,w,h`` from the upper left corner, each in pixels or, with ``%``,
-            in percent of the width or height. What reaches over the edge is cut.
+            in percent of the width or height. What reaches over the edge is cut, with a
+            warning.
 
     Raises:
         BadQuery: not of that form, or outside the picture.
@@ -257,12 +274,19 @@ def crop(image: Array, region: str) -> Array:
             where=f"--region {region}",
             mend=mend,
         )
+    if right > width or bottom > height:
+        warnings.warn(
+            f"the region {region} reaches over the picture's edge, and is cut to "
+            f"{part.shape[1]} x {part.shape[0]} pixels",
+            LikelensWarning,
+            stacklevel=2,
+        )
     return part
 
 
 def several(query: Picture | Sequence[Picture]) -> tuple[Picture, ...]:
     """One picture, or several, as several; nothing that can be read as pictures as none."""
-    if isinstance(query, str | bytes | os.PathLike | np.ndarray | Image.Image):
+    if isinstance(query, str | bytes | os.PathLike | np.ndarray | Image.Image | Boxed):
         return (query,)
     return tuple(query) if isinstance(query, Iterable) else ()
 

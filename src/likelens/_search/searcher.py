@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from .._embed import prepare_search
-from .._indexes import open_index, read_kind
+from .._indexes import open_index
 from ..encoders.base import Encoder, VectorSource, open_encoder
 from ..images import Picture
 from ..index.base import build_index
 from ..metrics import Threshold
 from ..store.base import Store, open_store
 from ..values.arrays import Array, Floats, Positions
+from ..values.boxes import Boxed
 from ..values.embeddings import Embeddings
-from ..values.errors import BadQuery, BadTable, nearest
+from ..values.errors import BadQuery, BadTable, LikelensError, nearest
 from ..values.spec import Spec
 from .choose import (
     LEAST_POOL,
@@ -34,8 +35,9 @@ from .choose import (
 from .hits import Hits
 from .hubs import Hubs, find_hubs
 from .near import Near
-from .query import MINUS_WEIGHT, TEXT_WEIGHT, Query, Reader, name_of, several
+from .query import TEXT_WEIGHT, Query, Reader, name_of, several
 from .rerank import Reranker, cosines_to
+from .sense import by_index, check_sense
 from .threshold import calibrate_by_groups, calibrate_by_shuffling
 
 
@@ -53,6 +55,8 @@ class Searcher:
     Attributes:
         index: the exact index, of all vectors.
         near: the index of that kind beside them, or None.
+        lacking: how many of the store's items the encoder was never asked about, or not
+            since their picture changed: they wait for the next ``embed``.
 
     Raises:
         StoreBroken: there is no such store.
@@ -68,15 +72,16 @@ class Searcher:
         encoder: Encoder | VectorSource | Spec | str | None = None,
         index: str | None = None,
     ) -> None:
-        exact = index is None or read_kind(index).options.kind == "exact"
+        approximate = by_index(index)
         self.store = open_store(store, create=False)
         self.catalogue = self.store.catalogue()
         if encoder is None:
             encoder = self._only_encoder()
-        self.encoder = open_encoder(encoder) if isinstance(encoder, str | Spec) else encoder
+        self.encoder = self._opened(encoder) if isinstance(encoder, str | Spec) else encoder
         self.embeddings = self._embeddings(self.encoder)
         self.index = build_index(self.embeddings.vectors, "exact")
-        self.near = None if exact else open_index(self.store, self.embeddings, str(index))
+        self.lacking = self.embeddings.lacking(self.catalogue.ids)
+        self.near = open_index(self.store, self.embeddings, str(index)) if approximate else None
         self.reader = Reader(self.encoder, self.embeddings, self.catalogue)
         self._groups: dict[str, tuple[Positions, Array]] = {}
         self._rerankers: dict[str, Reranker] = {}
@@ -90,6 +95,15 @@ class Searcher:
                 mend=f"choose one with -e: {', '.join(names)}" if names else "embed a catalogue",
             )
         return names[0]
+
+    def _opened(self, spec: Spec | str) -> Encoder | VectorSource:
+        """The encoder; where it cannot be had, the store's own names may tell why."""
+        try:
+            return open_encoder(spec)
+        except LikelensError as error:
+            names = ", ".join(card.name for card in self.store.cards())
+            mend = f"{error.mend}; the store has: {names or 'none'}"
+            raise type(error)(error.what, where=error.where, mend=mend) from error
 
     def _embeddings(self, encoder: Encoder | VectorSource) -> Embeddings:
         if isinstance(encoder, VectorSource):
@@ -107,7 +121,7 @@ class Searcher:
         text_weight: float | None = None,
         k: int = 12,
         minus: Sequence[Picture] = (),
-        minus_weight: float = MINUS_WEIGHT,
+        minus_weight: float | None = None,
         where: str | None = None,
         region: str | None = None,
         include_self: bool = False,
@@ -125,7 +139,7 @@ class Searcher:
             text_weight: of the texts beside the pictures, from 0 to 1; half if not given.
             k: how many; fewer are returned only if no more exist.
             minus: pictures whose likeness counts against an item.
-            minus_weight: how much, where likeness to the query counts 1.
+            minus_weight: how much, where likeness to the query counts 1; 0.25 if not given.
             where: SQL condition on the attributes: ``gender = 'Men' and year > 2010``.
             region: ``x,y,w,h`` of the query's part to search with, in pixels or percent.
             include_self: whether items that were asked with, and their groups, may be found.
@@ -146,13 +160,9 @@ class Searcher:
         )
         order.check()
         asked.check()
-        _check_sense(asked, order, threshold)
-        if self.near is not None and order.rerank is not None:
-            raise BadQuery(
-                "a re-ranking scores every item, which no index can spare it",
-                where="--rerank --index",
-                mend="give one of the two",
-            )
+        check_sense(asked, order, threshold)
+        if self.near is not None:
+            by_index(self.near.index.spec, order.rerank)
         groups = None if group_by is None else self.groups(group_by)[0]
         vector = self.reader.vector(asked)
         own = self._own(asked, groups, include_self)
@@ -200,6 +210,7 @@ class Searcher:
     def _hits(self, chosen: Chosen, asked: Query, order: Order, **known: Any) -> Hits:
         ids = tuple(self.embeddings.ids[row] for row in chosen.rows)
         rows = [self.catalogue.position[item] for item in ids]
+        shown = [self.catalogue.picture(row) for row in rows]
         folds = order.group_by is not None or order.collapse is not None
         mixed = bool(asked.pictures and asked.texts)
         weight = TEXT_WEIGHT if asked.text_weight is None else asked.text_weight
@@ -207,6 +218,7 @@ class Searcher:
             ids=ids,
             scores=chosen.cosines,
             paths=tuple(self.catalogue.paths[row] for row in rows),
+            boxes=tuple(one.box for one in shown if isinstance(one, Boxed)),
             attributes=self.catalogue.attributes.take(np.array(rows, np.int64)),
             encoder=self.embeddings.encoder,
             queries=tuple(map(name_of, asked.pictures)),
@@ -355,24 +367,3 @@ def _group_sizes(groups: Positions, allowed: Array | None) -> Positions:
     """How many items of each group may be found."""
     codes = groups if allowed is None else groups[allowed]
     return np.bincount(codes, minlength=int(groups.max(initial=-1)) + 1)
-
-
-def _check_sense(asked: Query, order: Order, threshold: Threshold | float | None) -> None:
-    """Refuse what is well formed and would mislead.
-
-    Raises:
-        BadQuery: a calibrated threshold or a re-ranking for a query of another kind.
-    """
-    if isinstance(threshold, Threshold) and asked.pooled:
-        raise BadQuery(
-            "a calibrated threshold holds for the likeness of one picture, not for texts, "
-            "several pictures or what counts against",
-            where="--threshold auto",
-            mend="ask with one picture, or give the threshold as a number",
-        )
-    if order.rerank is not None and asked.texts:
-        raise BadQuery(
-            "a re-ranking knows how near pictures are to pictures, and a text is near to none",
-            where="--rerank",
-            mend="leave --rerank out of a search with --text",
-        )

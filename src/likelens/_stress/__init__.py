@@ -16,7 +16,7 @@ import numpy as np
 
 from .._degrade import KINDS, LEVELS, check_level, degrade
 from .._embed import Progress, prepare_search
-from ..encoders.base import Encoder, Running, VectorSource, cores, open_encoder
+from ..encoders.base import Encoder, Running, VectorSource, cores, open_encoders
 from ..images import open_image
 from ..metrics._stressed import Gallery
 from ..store.base import Store, open_store
@@ -92,9 +92,7 @@ def stress(
             where="stress, max_queries",
             mend="give at least 1; 200 are usual",
         )
-    opened = [
-        open_encoder(one, running) if isinstance(one, str | Spec) else one for one in encoders
-    ]
+    opened = _opened(encoders, running)
     seeing = [one for one in opened if isinstance(one, Encoder)]
     notes = [
         f"{one.spec} has vectors but sees no pictures, so it has no robustness curve"
@@ -124,6 +122,21 @@ def stress(
         seed=seed,
         notes=tuple(notes),
     )
+
+
+def _opened(
+    encoders: Sequence[str | Spec | Encoder | VectorSource], running: Running | None
+) -> list[Encoder | VectorSource]:
+    """The encoders, opened where they are named.
+
+    Raises:
+        NoWeights, MissingExtra: one of them cannot be had.
+    """
+    found, lost = open_encoders([one for one in encoders if isinstance(one, str | Spec)], running)
+    if lost:
+        raise next(iter(lost.values()))
+    by_spec = iter(found)
+    return [next(by_spec) if isinstance(one, str | Spec) else one for one in encoders]
 
 
 def _conditions(levels: Iterable[int], kinds: Iterable[str]) -> list[Condition]:
@@ -267,7 +280,7 @@ def _tasks(
     """Every query in every condition; each picture is opened once, when its turn comes."""
     for query, row in enumerate(rows):
         try:
-            picture = open_image(catalogue.paths[row])
+            picture = open_image(catalogue.picture(row))
         except BadImage:
             lost.add(query)
             continue

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options, show
+from .annotate import app as annotate_app
 from .collect import collect_pictures
 from .encoders import app as encoders_app
+from .evaluate import evaluate, evaluate_by_tags
 from .index import app as index_app
 from .reproduce import app as reproduce_app
 from .search import search
 
 if TYPE_CHECKING:
-    from .._embed import Progress
-    from .._leaderboard import Leaderboard
-    from .._stress import Stress
-    from ..encoders.base import Encoder, Running, VectorSource
-
-    Named = str | Encoder | VectorSource
+    from ..encoders.base import Encoder, Running
 
 app = typer.Typer(
     name="likelens",
@@ -33,7 +29,9 @@ app = typer.Typer(
 )
 
 app.command("collect")(collect_pictures)
+app.add_typer(annotate_app, name="annotate")
 app.add_typer(encoders_app, name="encoders")
+app.command()(evaluate)
 app.add_typer(index_app, name="index")
 app.add_typer(reproduce_app, name="reproduce")
 app.command()(search)
@@ -82,7 +80,7 @@ def demo(
         source = garments.create(out / "catalogue", items=items, seed=seed)
         progress("drawing garments", items, items)
     specs = list(dict.fromkeys([*DEMO_ENCODERS, *(encoder or [])]))
-    _evaluate(
+    evaluate_by_tags(
         Catalogue.open(source),
         specs,
         out / "report",
@@ -125,7 +123,7 @@ def embed(
     from ..encoders.base import Running
     from ..store.base import open_store
 
-    specs = options.with_dtype(_some(encoder, preset), dtype)
+    specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
     running = Running(device=device, runtime=runtime, compile=compile)
     opened = _pixel_encoders(specs, running)
     if export is not None:
@@ -152,63 +150,6 @@ def embed(
 
 
 @app.command()
-@options.reads_catalogue
-def evaluate(
-    catalogue: Any,
-    encoder: options.Encoders = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
-    store: options.StoreInOut = None,
-    layers: Annotated[
-        str | None,
-        typer.Option(
-            help="Compare these layers where an encoder has them: output,penultimate.",
-            show_default=False,
-        ),
-    ] = None,
-    recipe: options.Recipe = None,
-    self_pairs: options.SelfPairs = "include",
-    stress: Annotated[
-        bool,
-        typer.Option("--stress", help="Also measure how scores fall as queries' pictures worsen."),
-    ] = False,
-    stress_queries: Annotated[
-        int, typer.Option(help="Queries of --stress, at most.", min=2, metavar="N")
-    ] = 200,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
-    runtime: options.Runtime = "auto",
-    compile: options.Compile = False,  # noqa: A002 - the option's name
-    seed: options.Seed = 0,
-    overwrite: options.Overwrite = False,
-    as_json: options.AsJson = False,
-) -> None:
-    """Rank encoders by how well they agree with the tags, and write an HTML report."""
-    from ..encoders.base import Running
-
-    specs = options.with_dtype(_some(encoder, preset), dtype)
-    running = Running(device=device, runtime=runtime, compile=compile)
-    chosen: Sequence[Named] = specs
-    if layers is not None:
-        from ..encoders.base import with_layers
-
-        chosen = with_layers(specs, options.columns(layers), running)
-    _evaluate(
-        catalogue,
-        chosen,
-        out,
-        store or out / "store",
-        recipe=recipe,
-        self_pairs=self_pairs,
-        seed=seed,
-        overwrite=overwrite,
-        running=running,
-        as_json=as_json,
-        stress_queries=stress_queries if stress else 0,
-    )
-
-
-@app.command()
 def doctor(as_json: options.AsJson = False) -> None:
     """Say what is installed, what is missing for which feature, and how to get it."""
     from .doctor import examine, print_findings
@@ -220,24 +161,6 @@ def doctor(as_json: options.AsJson = False) -> None:
         print_findings(findings)
     if not all(part["version"] for part in findings["libraries"]):
         raise typer.Exit(1)
-
-
-def _some(encoder: list[str] | None, preset: str | None = None) -> list[str]:
-    """The encoders named one by one and by a preset, each once."""
-    specs = list(encoder or [])
-    if preset is not None:
-        from ..presets import preset as rows
-
-        specs += [row.spec for row in rows(preset)]
-    if not specs:
-        from ..values.errors import BadSpec
-
-        raise BadSpec(
-            "no encoder is named",
-            where="-e",
-            mend="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
-        )
-    return list(dict.fromkeys(specs))
 
 
 def _pixel_encoders(specs: list[str], running: Running) -> list[Encoder]:
@@ -280,64 +203,3 @@ def _check_export(export: Path, encoders: int) -> None:
             where=str(export),
             mend="end its name in .parquet, .npz or .npy",
         )
-
-
-def _evaluate(
-    catalogue: Any,
-    specs: Sequence[Named],
-    out: Path,
-    store: Path,
-    *,
-    as_json: bool,
-    stress_queries: int = 0,
-    **settings: Any,
-) -> None:
-    """Compare, write the report, and show the leaderboard."""
-    from .._compare import compare
-    from ..report.page import write_report
-
-    with show.progress_bar() as progress:
-        board = compare(catalogue, specs, store, progress=progress, **settings)
-        had = [spec for spec in specs if spec not in board.missing]
-        strained = _stress(board, had, store, stress_queries, settings.get("running"), progress)
-        progress("writing the report", 0, 1)
-        report = write_report(board, out, strained)
-        progress("writing the report", 1, 1)
-    if as_json:
-        curves = {} if strained is None else {"stress": strained.to_dict()}
-        show.print_json({**board.to_dict(), **curves, "report": str(report)})
-        return
-    show.print_leaderboard(board)
-    if strained is not None:
-        from ..report.stress import stress_lines
-
-        for line in stress_lines(strained):
-            show.stdout().print(line, markup=False, soft_wrap=True)
-    for text in (*board.notes, *(strained.notes if strained else ())):
-        show.note(text)
-    show.stdout().print(f"report: {report}", markup=False, soft_wrap=True)
-
-
-def _stress(
-    board: Leaderboard,
-    specs: Sequence[Named],
-    store: Path,
-    queries: int,
-    running: Running | None,
-    progress: Progress,
-) -> Stress | None:
-    """The robustness curves of a comparison's encoders, if any queries are wanted."""
-    if not queries:
-        return None
-    from .._stress import stress
-
-    return stress(
-        board.catalogue,
-        specs,
-        store,
-        max_queries=queries,
-        weights=board.weights,
-        seed=board.run["seed"],
-        running=running,
-        progress=progress,
-    )

@@ -119,6 +119,7 @@ def _as_json(found: Collected) -> dict[str, object]:
         "fetched": found.fetched,
         "copies": found.copies,
         "kept": found.kept,
+        "refused_before": found.refused,
         "failed": [
             {"class": row.label, "url": row.url, "status": row.status, "reason": row.reason}
             for row in found.failures
@@ -139,8 +140,10 @@ def _show(found: Collected) -> None:
         if text:
             show.note(text)
     out = show.stdout()
+    refused = f" ({found.refused:,} of them refused)" if found.refused else ""
     out.print(
-        f"{found.fetched:,} fetched, {found.copies:,} copies, {found.kept:,} settled before, "
+        f"{found.fetched:,} fetched, {found.copies:,} copies, "
+        f"{found.kept:,} settled before{refused}, "
         f"{len(found.failures):,} without a picture; {sum(found.classes.values()):,} pictures in "
         f"{sum(map(bool, found.classes.values())):,} of {len(found.classes):,} classes",
         markup=False,

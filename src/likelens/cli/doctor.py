@@ -40,6 +40,10 @@ OPTIONAL = {
     "onnx": ("--runtime onnx for torch networks", "torch"),
     "openvino": ("--runtime openvino for torch networks", "openvino"),
     "mahotas": ("encoders mahotas:", "classical"),
+    "sqlalchemy": ("judgements: likelens annotate", "annotate"),
+    "psycopg": ("votes in PostgreSQL", "postgres"),
+    "krippendorff": ("agreement of experts", "annotate"),
+    "stepmix": ("Dawid and Skene's rule for votes", "annotate"),
 }
 """What a library is for, and which extra brings it."""
 

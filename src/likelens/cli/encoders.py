@@ -56,6 +56,7 @@ def check_encoder(
         typer.Option(help="Folder of pictures to check with (default: drawn garments)."),
     ] = None,
     device: options.Device = "auto",
+    dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",
     as_json: options.AsJson = False,
 ) -> None:
@@ -63,6 +64,7 @@ def check_encoder(
     from .._inspect import check
     from ..encoders.base import Running
 
+    (spec,) = options.with_dtype([spec], dtype)
     lines = check(spec, images, Running(device=device, runtime=runtime))
     if as_json:
         show.print_json([vars(line) for line in lines])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,7 @@ def build_saved(
 
     read_kind(kind)
     searcher = Searcher(store, encoder)
+    show.note_lacking(searcher.lacking, len(searcher.catalogue))
     started = time.perf_counter()
     placed, path = keep_index(searcher.store, searcher.embeddings, kind, overwrite=overwrite)
     known = placed.index.info()
@@ -99,11 +101,12 @@ def show_indexes(
 
         raise BadQuery(f"k = {k} is not at least 1", where="-k", mend="give -k 1 or more")
     opened = open_store(store, create=False)
+    items = opened.catalogue().ids
     kept = list_indexes(opened)
     if encoder is None:
-        described, failed = _describe_all(opened, kept, k, hubs)
+        described, failed = _describe_all(opened, items, kept, k, hubs)
     else:
-        described, failed = [_describe(opened, encoder, kept, k, hubs)], []
+        described, failed = [_describe(opened, items, encoder, kept, k, hubs)], []
     broken = [{"file": one.where, "problem": one.what} for one in kept if not isinstance(one, Held)]
     if as_json:
         found = {"encoders": described, "failed": failed, "damaged": broken}
@@ -120,34 +123,41 @@ def show_indexes(
 
 
 def _describe_all(
-    store: Store, kept: Any, k: int, hubs: bool | None
+    store: Store, items: Sequence[str], kept: Any, k: int, hubs: bool | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Every encoder of a store, and those whose vectors cannot be had, with the reason."""
-    from .._indexes import Held
+    from .._indexes import Held, folder_name
     from ..values.errors import LikelensError
 
     names = [card.name for card in store.cards()]
-    names += [one.encoder for one in kept if isinstance(one, Held)]
+    names += [
+        one.encoder
+        for one in kept
+        if isinstance(one, Held) and one.path.parent.name == folder_name(one.encoder)
+    ]
     described, failed = [], []
     for name in dict.fromkeys(names):
         try:
-            described.append(_describe(store, name, kept, k, hubs))
+            described.append(_describe(store, items, name, kept, k, hubs))
         except LikelensError as error:
             failed.append({"encoder": name, "problem": error.what})
     return described, failed
 
 
-def _describe(store: Store, encoder: str, kept: Any, k: int, hubs: bool | None) -> dict[str, Any]:
+def _describe(
+    store: Store, items: Sequence[str], encoder: str, kept: Any, k: int, hubs: bool | None
+) -> dict[str, Any]:
     """An encoder's vectors, their indexes and hubs."""
     from .. import build_index
-    from .._indexes import Held
+    from .._indexes import Held, folder_name
     from .._search import find_hubs
 
-    embeddings = _vectors(store, encoder)
+    embeddings = _vectors(store, encoder, items)
+    own = folder_name(embeddings.encoder.name)
     wanted = len(embeddings) <= HUBS_UP_TO if hubs is None else hubs
     indexes = []
     for one in kept:
-        if isinstance(one, Held) and one.encoder == embeddings.encoder.name:
+        if isinstance(one, Held) and one.path.parent.name == own:
             other = one.fingerprint != embeddings.fingerprint
             behind = None if other else one.changes(embeddings)
             indexes.append(
@@ -169,6 +179,8 @@ def _describe(store: Store, encoder: str, kept: Any, k: int, hubs: bool | None) 
         "encoder": embeddings.encoder.name,
         "fingerprint": embeddings.fingerprint,
         "vectors": len(embeddings),
+        "items": len(items),
+        "lacking": embeddings.lacking(items),
         "dim": embeddings.encoder.dim,
         "indexes": indexes,
         "hubs": _hubs(find_hubs(build_index(embeddings.vectors), embeddings.ids, k))
@@ -177,12 +189,12 @@ def _describe(store: Store, encoder: str, kept: Any, k: int, hubs: bool | None) 
     }
 
 
-def _vectors(store: Store, encoder: str) -> Embeddings:
+def _vectors(store: Store, encoder: str, items: Sequence[str]) -> Embeddings:
     """Those stored need no encoder, whose files may be gone; others (fusions) are made by one."""
     from .._search import Searcher
 
     if any(card.name == encoder for card in store.cards()):
-        return store.embeddings(encoder, store.catalogue().ids)
+        return store.embeddings(encoder, items)
     return Searcher(store, encoder).embeddings
 
 
@@ -206,6 +218,7 @@ def _print_described(one: dict[str, Any]) -> None:
         markup=False,
         soft_wrap=True,
     )
+    show.note_lacking(one["lacking"], one["items"])
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("index", "vectors", "size", "state", "file"):
         table.add_column(

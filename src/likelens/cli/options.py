@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,8 +19,15 @@ Source = Annotated[
     Path,
     typer.Argument(
         metavar="SOURCE",
-        help="A folder of class folders, a table (CSV, Parquet, JSON lines), or a catalogue.toml.",
+        help="A folder of class folders, a table (CSV, Parquet, JSON lines), a catalogue.toml, "
+        "or a published data set (DeepFashion, VSD).",
         show_default=False,
+    ),
+]
+OtherSource = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalogue", metavar="SOURCE", help="The catalogue of the items.", show_default=False
     ),
 ]
 Encoders = Annotated[
@@ -58,8 +65,6 @@ Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.", 
 
 
 RUNNING = "How networks run"
-NETWORKS = ("torchvision", "timm", "open_clip", "hf", "checkpoint")
-"""Sources of torch networks, which know ``dtype``."""
 
 
 def _running(text: str, *names: str) -> object:
@@ -84,15 +89,15 @@ Preset = Annotated[
 
 
 def with_dtype(specs: Sequence[str], dtype: str | None) -> list[str]:
-    """The specs, those of torch networks with that dtype.
+    """The specs, those of torch networks with that dtype; a note names the others.
 
     Raises:
-        BadSpec: a spec names another one itself.
+        BadSpec: a spec names another one itself, or there is no torch network among them.
     """
-    from ..values.spec import Spec
-
     if dtype is None:
         return list(specs)
+    from ..encoders.running import NETWORKS
+    from ..values.spec import Spec
 
     def in_dtype(spec: Spec) -> Spec:
         if spec.source == "fused":
@@ -109,7 +114,32 @@ def with_dtype(specs: Sequence[str], dtype: str | None) -> list[str]:
         options = dict(sorted({**spec.options, "dtype": dtype}.items()))
         return Spec(spec.source, spec.identifier, spec.layer, options)
 
-    return [str(in_dtype(Spec.parse(text))) for text in specs]
+    parsed = [Spec.parse(text) for text in specs]
+    made = [in_dtype(spec) for spec in parsed]
+    if dtype != "float32":
+        _tell_others([str(one) for one in made if one.source != "control"], dtype)
+    return [str(one) for one in made]
+
+
+def _tell_others(specs: Sequence[str], dtype: str) -> None:
+    """A note of the encoders that a dtype is not for.
+
+    Raises:
+        BadSpec: it is for none.
+    """
+    from ..values.errors import BadSpec, first_few
+
+    others = [spec for spec in specs if f"dtype={dtype}" not in spec]
+    if others and len(others) == len(specs):
+        raise BadSpec(
+            f"{first_few(others)} cannot compute with other numbers than its file or code has",
+            where=f"--dtype {dtype}",
+            mend="leave --dtype out, quantise the file itself, or name a network of torch",
+        )
+    if others:
+        from . import show
+
+        show.note(f"--dtype {dtype} is for networks of torch, not for {first_few(others)}")
 
 
 def _check_dtype(spec: Spec, dtype: str) -> None:
@@ -144,7 +174,13 @@ PurchaseTable = Annotated[
 ]
 Customer = Annotated[str | None, _option("Column of customers in the purchases (customer).")]
 Item = Annotated[str | None, _option("Column of item ids in the purchases (item).")]
-SkipMissing = Annotated[bool, _option("Go on without rows that have no picture.", "--skip-missing")]
+Part = Annotated[
+    str | None, _option("Parts of a published data set: query, or gallery,train; or a JSON list.")
+]
+BBox = Annotated[bool, _option("Look only at the box of each picture.", "--bbox")]
+SkipMissing = Annotated[
+    bool, _option("Go on without rows that lack a picture or box.", "--skip-missing")
+]
 
 
 def open_catalogue(
@@ -161,6 +197,8 @@ def open_catalogue(
     purchases: PurchaseTable = None,
     customer: Customer = None,
     item: Item = None,
+    part: Part = None,
+    bbox: BBox = False,
     skip_missing: SkipMissing = False,
 ) -> Any:
     """The catalogue that the options of a command name."""
@@ -180,6 +218,8 @@ def open_catalogue(
         purchases=purchases,
         customer=customer,
         item=item,
+        part=None if part is None else columns(part),
+        bbox=bbox,
         skip_missing=skip_missing,
     )
 
@@ -203,6 +243,67 @@ def reads_catalogue(command: Callable[..., None]) -> Callable[..., None]:
     return opened
 
 
+def may_read_catalogue(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command with a parameter ``catalogue`` the option --catalogue and all its options.
+
+    The command gets the catalogue, or None where none is named.
+    """
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(open_catalogue, eval_str=True)
+    source, *rest = shared.parameters.values()
+
+    @functools.wraps(command)
+    def opened(**given: Any) -> None:
+        place = given.pop("catalogue")
+        described = {each.name: given.pop(each.name) for each in rest}
+        if place is None:
+            _refuse_descriptions(each.name for each in rest if described[each.name] != each.default)
+            command(catalogue=None, **given)
+        else:
+            command(catalogue=open_catalogue(place, **described), **given)
+
+    named = source.replace(name="catalogue", annotation=OtherSource, default=None)
+    mine = [named if each.name == "catalogue" else each for each in own.parameters.values()]
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*mine, *rest)]
+    opened.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    opened.__annotations__ = {each.name: each.annotation for each in keyword}
+    return opened
+
+
+def _refuse_descriptions(names: Iterable[str]) -> None:
+    from ..values.errors import BadSpec, first_few
+
+    lost = [f"--{name.replace('_', '-')}" for name in names]
+    if lost:
+        raise BadSpec(
+            "there is no catalogue that this would tell how to read",
+            where=first_few(lost),
+            mend="name it: --catalogue SOURCE",
+        )
+
+
 def columns(text: str) -> list[str]:
     """Names between commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def some_encoders(encoder: list[str] | None, preset: str | None = None) -> list[str]:
+    """The encoders named one by one and by a preset, each once.
+
+    Raises:
+        BadSpec: none is named, or there is no such preset.
+    """
+    specs = list(encoder or [])
+    if preset is not None:
+        from ..presets import preset as rows
+
+        specs += [row.spec for row in rows(preset)]
+    if not specs:
+        from ..values.errors import BadSpec
+
+        raise BadSpec(
+            "no encoder is named",
+            where="-e",
+            mend="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
+        )
+    return list(dict.fromkeys(specs))

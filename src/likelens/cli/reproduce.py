@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from . import options, show
+from .evaluate import DifferentProducts, PoolDepth, PoolFile, SkipUnknown
+from .trust import who_to_trust
 
 if TYPE_CHECKING:
     from ..presets import Row
     from ..reproduce import EngineRun, Reproduction
 
+NamedEncoders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-e",
+        "--encoder",
+        metavar="[NAME=]SPEC...",
+        help="Encoders; triplet=checkpoint:FILE?arch=... calls the row triplet.",
+        show_default=False,
+    ),
+]
+
 app = typer.Typer(help="Measure published results again on a catalogue.", no_args_is_help=True)
+app.command("who-to-trust")(who_to_trust)
 
 
 @app.callback()
@@ -41,12 +55,15 @@ def corrembed(
     device: options.Device = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Write the CorrEmbed paper's tables and figures for a catalogue with tags."""
+    """Write the CorrEmbed paper's tables and figures for a catalogue with tags.
+
+    Without -e and --preset, of the paper's encoders: --preset corrembed.
+    """
     from ..encoders.base import Running
     from ..reproduce import corrembed as measure
     from ..reproduce import write
 
-    rows = named(encoder, preset)
+    rows = named(encoder, preset, "corrembed")
     with show.progress_bar() as progress:
         found = measure(
             catalogue,
@@ -69,16 +86,7 @@ def corrembed(
 @options.reads_catalogue
 def engine(
     catalogue: Any,
-    encoder: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-e",
-            "--encoder",
-            metavar="[NAME=]SPEC...",
-            help="Encoders; triplet=checkpoint:FILE?arch=... calls the row triplet.",
-            show_default=False,
-        ),
-    ] = None,
+    encoder: NamedEncoders = None,
     preset: options.Preset = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, charts and the report.")] = Path(
         "reproduce-engine"
@@ -123,7 +131,10 @@ def engine(
     runtime: options.Runtime = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Write the tables of an image search engine for a folder of class folders."""
+    """Write the tables of an image search engine for a folder of class folders.
+
+    Without -e and --preset, of the paper's encoders: --preset image-search.
+    """
     from ..encoders.base import Running
     from ..reproduce import ENGINE_INDEXES, find_parents, write_engine
     from ..reproduce import engine as measure
@@ -150,16 +161,101 @@ def engine(
     _show_engine(found, page, as_json)
 
 
-def named(
-    encoder: list[str] | None, preset: str | None, usual: str = "corrembed"
-) -> list[str | Row]:
-    """The encoders of a preset and those named one by one, each once; the usual preset if none."""
+@app.command()
+@options.reads_catalogue
+def discovery(
+    catalogue: Any,
+    judgements: Annotated[
+        Path, typer.Option(help="Judgements: query, candidate, 0 or 1.", show_default=False)
+    ],
+    encoder: NamedEncoders = None,
+    preset: options.Preset = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and pages.")] = Path(
+        "reproduce-discovery"
+    ),
+    store: options.StoreInOut = None,
+    wild: Annotated[
+        Path | None,
+        typer.Option(help="Another catalogue whose pictures ask too.", show_default=False),
+    ] = None,
+    wild_judgements: Annotated[
+        Path | None, typer.Option(help="Judgements of its queries.", show_default=False)
+    ] = None,
+    pool: PoolFile = None,
+    pool_k: PoolDepth = None,
+    definition: Annotated[
+        Literal["paper", "release"],
+        typer.Option(help="HR@k and MRR@k as in the paper or as in its released code."),
+    ] = "paper",
+    negatives: Annotated[
+        Literal["annotated", "sampled"],
+        typer.Option(help="Negatives of the areas: judged, or drawn from ranks 100 to 500."),
+    ] = "annotated",
+    different_products: DifferentProducts = False,
+    skip_unknown: SkipUnknown = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+) -> None:
+    """Write Tables 1 to 6 of VSD (visual similarity discovery) for a catalogue with judgements.
+
+    Without -e and --preset, of the paper's encoders: vsd-generators and vsd-additional.
+    """
+    from ..encoders.base import Running
+    from ..reproduce import discovery as measure
+    from ..reproduce import write_tables
+    from ..values.catalogue import Catalogue
+
+    rows = named(encoder, preset, "vsd-generators", "vsd-additional")
+    with show.progress_bar() as progress:
+        found = measure(
+            catalogue,
+            judgements,
+            rows,
+            store or out / "store",
+            wild=None if wild is None else Catalogue.open(wild),
+            wild_judgements=wild_judgements,
+            pool=pool,
+            pool_k=pool_k,
+            definition=definition,
+            negatives=negatives,
+            different_products=different_products,
+            skip_unknown=skip_unknown,
+            seed=seed,
+            running=Running(device=device),
+            progress=progress,
+        )
+        progress("writing the report", 0, 1)
+        page = write_tables(found, out)
+        progress("writing the report", 1, 1)
+    if as_json:
+        show.print_json({**found.tables, "page": str(page)})
+        return
+    for board in found.boards.values():
+        show.print_discovery(board)
+        for text in board.notes:
+            show.note(text)
+    for row, why in found.missing:
+        show.stdout().print(f"missing: {row.name or row.spec}: {why}", markup=False, soft_wrap=True)
+    show.stdout().print(f"page: {page}", markup=False, soft_wrap=True)
+
+
+def named(encoder: list[str] | None, preset: str | None, *usual: str) -> list[str | Row]:
+    """The encoders of a preset and those named one by one, each once.
+
+    If there are neither, those of the usual presets; a note then says so before any work.
+    """
     from ..presets import preset as rows_of
 
     named_so = list(dict.fromkeys(encoder or []))
+    presets = usual if preset is None and not named_so else [preset] if preset is not None else []
+    rows: list[str | Row] = [row for name in presets for row in rows_of(name)]
     if preset is None and not named_so:
-        preset = usual
-    rows: list[str | Row] = list(rows_of(preset)) if preset is not None else []
+        show.note(
+            f"neither -e nor --preset is given, so these are the {len(rows)} encoders of "
+            f"{' and '.join(f'--preset {name}' for name in usual)}; weights that are not here are "
+            "downloaded, unless HF_HUB_OFFLINE=1 is set"
+        )
     known = {row.spec for row in rows if not isinstance(row, str)}
     return [*rows, *(_row(text) for text in named_so if text not in known)]
 

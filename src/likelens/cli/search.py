@@ -87,13 +87,14 @@ def search(
     as_json: options.AsJson = False,
 ) -> None:
     """Find the items that look like a picture, or like what words say."""
-    from .._search import Searcher
-    from .._search.query import MINUS_WEIGHT
+    from .._search import Searcher, by_index
 
+    by_index(index, rerank)  # before one is built for nothing
     searcher = Searcher(store, encoder, index)
     pictures, words = _sorted_out(searcher, query or [])
     for line in opened_lines(searcher.near):
         show.note(line)
+    show.note_lacking(searcher.lacking, len(searcher.catalogue))
     for word in words:
         show.note(f"read as text: {word}")
     hits = searcher.search(
@@ -102,7 +103,7 @@ def search(
         text_weight=text_weight,
         k=k,
         minus=list(minus or []),
-        minus_weight=MINUS_WEIGHT if minus_weight is None else minus_weight,
+        minus_weight=minus_weight,
         where=where,
         region=region,
         include_self=include_self,
@@ -117,7 +118,7 @@ def search(
 
         write_hits(hits, html)
     if as_json:
-        show.print_json(_as_json(hits, html))
+        show.print_json({**_as_json(hits, html), "lacking": searcher.lacking})
         return
     show.print_hits(hits)
     _say(hits)
@@ -228,10 +229,12 @@ def _as_json(hits: Hits, html: Path | None) -> dict[str, Any]:
         zip(hits.ids, hits.scores, hits.paths, rows, strict=True)
     ):
         found.append({"id": item, "score": round(float(score), 6), "path": str(path)})
+        if hits.boxes:
+            found[-1]["box"] = list(hits.boxes[place])
         if hits.reranked is not None:
             found[-1]["reranked"] = float(hits.reranked[place])
         if hits.folded:
-            found[-1]["folded"] = hits.folded[place]
+            found[-1]["more"] = hits.folded[place]
         found[-1]["attributes"] = row
     known = {
         "texts": list(hits.texts) or None,

@@ -13,12 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from .._discover import DiscoveryBoard
     from .._embed import EmbedRun, Progress
     from .._fuse import Fusion
     from .._leaderboard import Leaderboard
     from .._search import Hits
 
 FAILURES_SHOWN = 5
+COLUMNS_SHOWN = 6
+"""Attributes of an item that a terminal has room for."""
 
 
 def stdout() -> Console:
@@ -31,6 +34,13 @@ def note(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(
         f"note: {text}", markup=False
     )
+
+
+def note_lacking(lacking: int, items: int) -> None:
+    """A note if a store has items that the encoder in use was not asked about."""
+    if lacking:
+        which = "item has" if lacking == 1 else "items have"
+        note(f"{lacking:,} of {items:,} {which} no vector by this encoder: embed again")
 
 
 def print_json(value: Any) -> None:
@@ -116,6 +126,63 @@ def print_leaderboard(board: Leaderboard) -> None:
         stdout().print(f"missing: {name}: {why}", markup=False, soft_wrap=True)
 
 
+def print_discovery(board: DiscoveryBoard) -> None:
+    """The leaderboard by judgements as a table, and what leaving encoders out does."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("encoder", overflow="fold")
+    main, k = board.rank_by, max(board.ks)
+    shown = dict.fromkeys([main, f"hr_at_{k}", f"mrr_at_{k}", "roc_auc_micro", "pr_auc_macro"])
+    for metric in shown:
+        table.add_column(board.names[metric], justify="right", no_wrap=True)
+        if metric == main:
+            table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column(f"unjudged@{k}", justify="right", no_wrap=True)
+    ranks = [entry.rank for entry in board.entries]
+    for entry in board.entries:
+        score = entry.figures[main]
+        others = [number(entry.figures[metric].mean) for metric in shown if metric != main]
+        cells = [
+            f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}",
+            entry.name,
+            number(score.mean),
+            f"{number(score.low)} to {number(score.high)}",
+            *others,
+            "-" if math.isnan(entry.unjudged[k]) else f"{entry.unjudged[k]:.1%}",
+        ]
+        table.add_row(*cells, style="dim" if entry.control else "bold" if entry.rank == 1 else "")
+    for name in board.missing:
+        table.add_row("-", name, "missing", style="dim")
+    out, found = stdout(), board.statistics
+    out.print(table)
+    for name, why in board.missing.items():
+        out.print(f"missing: {name}: {why}", markup=False, soft_wrap=True)
+    out.print(
+        f"{found.queries:,} queries, {found.gallery:,} items, {found.pairs:,} judged pairs, "
+        f"{found.prevalence:.1%} of them alike",
+        markup=False,
+        soft_wrap=True,
+    )
+    if board.robustness is not None:
+        print_removals(board)
+
+
+def print_removals(board: DiscoveryBoard) -> None:
+    """What is left of scores and ranking when one encoder had proposed nothing."""
+    metric, table = board.rank_by, Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("left out of the pool", overflow="fold")
+    heads = ("pairs", "alike", "Spearman", "p", "largest change", "its own change")
+    for name in heads:
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in board.robustness.removals if board.robustness else ():
+        agreed = one.agreement[metric]
+        changes = (one.largest_change(metric), one.own_change(metric))
+        counts = (f"{one.pairs:,}", f"{one.positives:,}")
+        figures = (number(value) for value in (agreed.rho, agreed.p, *changes))
+        table.add_row(one.generator, *counts, *figures)
+    stdout().print(table)
+
+
 def print_fusion(fusion: Fusion) -> None:
     """The fusion, and how it and its parts score on the held-out items."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -138,7 +205,10 @@ def print_fusion(fusion: Fusion) -> None:
     )
     for text in fusion.notes:
         note(text)
-    out.print(f"spec: {fusion.spec}", markup=False, soft_wrap=True)
+    joined = sum(share > 0 for share in fusion.weights.values()) > 1
+    unshown = joined and not more.shown
+    said = f" (not shown to be better than {more.part} alone)" if unshown else ""
+    out.print(f"spec: {fusion.spec}{said}", markup=False, soft_wrap=True)
 
 
 def print_engine(name: str, rows: Sequence[Mapping[str, Any]], k: int) -> None:
@@ -187,7 +257,7 @@ def print_hits(hits: Hits) -> None:
     if hits.folded:
         table.add_column("more", justify="right")
     table.add_column("id", overflow="fold")
-    names = hits.attributes.column_names[:6]
+    names = hits.attributes.column_names[:COLUMNS_SHOWN]
     for name in names:
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     rows = hits.attributes.select(names).to_pylist()
@@ -196,6 +266,9 @@ def print_hits(hits: Hits) -> None:
         cells = (cell(row[name]) for name in names)
         table.add_row(str(place + 1), f"{score:.4f}", *more, item, *cells)
     stdout().print(table)
+    others = hits.attributes.column_names[COLUMNS_SHOWN:]
+    if others:
+        note(f"for want of room not shown, but by --html and --json: {', '.join(others)}")
 
 
 def cell(value: object) -> str:

@@ -47,6 +47,7 @@ class Collected:
         fetched: pictures that came new.
         copies: addresses that gave a picture which is there already.
         kept: addresses settled by an earlier run.
+        refused: how many of these it refused for good.
         failures: rows of the addresses that gave none in this run.
         classes: how many pictures each class has, in the order of the list.
         notes: what is worth knowing.
@@ -57,6 +58,7 @@ class Collected:
     fetched: int
     copies: int
     kept: int
+    refused: int
     failures: tuple[Row, ...] = field(repr=False)
     classes: dict[str, int]
     notes: tuple[str, ...] = ()
@@ -146,11 +148,15 @@ class _Run:
         states = Counter(row.status for row in self.new)
         files = (row for row in self.manifest.rows.values() if row.status == FETCHED)
         held = Counter(row.label for row in files if self.manifest.has(row))
+        new = {row.key for row in self.new}
+        known = (self.manifest.rows.get((one.label, one.url)) for one in wanted)
+        refused = {row.key for row in known if row is not None and row.status == REFUSED}
         return Collected(
             root=self.manifest.root,
             fetched=states[FETCHED],
             copies=states[COPY],
             kept=len(wanted) - len(self.new),
+            refused=len(refused - new),
             failures=tuple(row for row in self.new if row.status in (FAILED, REFUSED)),
             classes={label: held[label] for label in self.folders},
             notes=self._notes(),

@@ -121,8 +121,9 @@ def resolve(address: Address, *, allow_private: bool) -> list[str]:
     numbers = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     closed = [number for number in numbers if not is_public(number)]
     if closed and not allow_private:
+        leads = "" if address.host == closed[0] else f" leads to {closed[0]}, which"
         raise NotFetched(
-            f"{address.host} leads to {closed[0]}, which is no public address",
+            f"{address.host}{leads} is no public address (--allow-private asks it nevertheless)",
             where=address.shown,
             mend="leave it out, or give --allow-private if the server is your own",
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -16,9 +16,18 @@ import numpy as np
 from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadShape, BadSpec, MissingExtra, NoWeights, first_few
+from ..values.errors import (
+    BadShape,
+    BadSpec,
+    LikelensWarning,
+    MissingExtra,
+    NoWeights,
+    first_few,
+)
 from ..values.registry import Registry
 from ..values.spec import Spec
+from .running import Running as Running
+from .running import unheeding, way_of
 
 if TYPE_CHECKING:
     from ..values.catalogue import Catalogue
@@ -40,21 +49,6 @@ ENCODERS.add("open_clip", "likelens.encoders.open_clip:open_clip_tower")
 ENCODERS.add("hf", "likelens.encoders.huggingface:open_hugging_face")
 ENCODERS.add("checkpoint", "likelens.encoders.checkpoint:open_checkpoint")
 ENCODERS.add("fused", "likelens.encoders.fused:open_fused")
-
-
-@dataclass(frozen=True)
-class Running:
-    """Where and how networks run; it does not change their vectors beyond rounding.
-
-    Attributes:
-        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        compile: whether torch compiles the network first.
-        runtime: ``auto``, ``torch``, ``onnx`` or ``openvino``: what runs torch networks.
-    """
-
-    device: str = "auto"
-    compile: bool = False
-    runtime: str = "auto"
 
 
 class Encoder(ABC):
@@ -288,18 +282,20 @@ def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | 
         running: the device of networks; by default a GPU if there is one.
 
     Raises:
-        BadSpec: the source, identifier, layer, an option or the device is unknown.
+        BadSpec: the source, identifier, layer, an option or the device is unknown, or it
+            cannot run as asked.
         MissingExtra: the source needs a library that is not installed.
         NoWeights: the weights cannot be had.
     """
     parsed = Spec.parse(spec) if isinstance(spec, str) else spec
+    unheeding(_known([parsed]), running)
     opened = ENCODERS.load(parsed.source)(parsed)
     if not isinstance(opened, Encoder | VectorSource):
         raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
     if isinstance(opened, Encoder):
-        opened.run_on(running or Running())
+        opened.run_on(way_of(parsed, running))
     else:
-        opened.running = running or Running()
+        opened.running = way_of(parsed, running)
     return opened
 
 
@@ -308,32 +304,47 @@ def open_encoders(
 ) -> tuple[list[Encoder | VectorSource], dict[str, NoWeights | MissingExtra]]:
     """Several encoders; layers of one network share it, so that it is loaded once.
 
+    Those that cannot run as asked run as they always do, with a warning.
+
     Returns:
         Those that can be had, in order, and why the others cannot, by spec.
 
     Raises:
-        BadSpec: a source, identifier, layer, option or the device is unknown.
+        BadSpec: a source, identifier, layer, option or the device is unknown, or not one
+            of them can run as asked.
     """
+    parsed_all = [Spec.parse(one) if isinstance(one, str) else one for one in specs]
+    others = unheeding(_known(parsed_all), running)
     first: dict[str, Encoder] = {}
     opened: list[Encoder | VectorSource] = []
     lost: dict[str, NoWeights | MissingExtra] = {}
-    for spec in specs:
-        parsed = Spec.parse(spec) if isinstance(spec, str) else spec
-        network = _network(parsed)
+    for spec, parsed in zip(specs, parsed_all, strict=True):
+        network, way = _network(parsed), way_of(parsed, running)
         try:
             if network in first:
                 another = first[network].at(parsed)
-                another.run_on(running or Running())
+                another.run_on(way)
                 one: Encoder | VectorSource = another
             else:
-                one = open_encoder(parsed, running)
+                one = open_encoder(parsed, way)
         except (NoWeights, MissingExtra) as error:
             lost[str(spec)] = error
             continue
         opened.append(one)
         if isinstance(one, Encoder):
             first.setdefault(network, one)
+    if others and running:
+        warnings.warn(
+            f"{running.asked} is for networks of torch, not for {first_few(others)}",
+            LikelensWarning,
+            stacklevel=2,
+        )
     return opened, lost
+
+
+def _known(specs: Sequence[Spec]) -> list[Spec]:
+    """Those whose source there is; the others are refused where they are opened."""
+    return [spec for spec in specs if spec.source in ENCODERS.names()]
 
 
 def _network(spec: Spec) -> str:

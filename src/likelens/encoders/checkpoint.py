@@ -62,9 +62,9 @@ def open_checkpoint(spec: Spec) -> TorchEncoder:
     """A file of weights in an architecture: checkpoint:moco.pth?arch=torchvision:resnet50.
 
     The file is safetensors, or a ``.pth`` that holds nothing but tensors. ``arch`` is a spec of
-    ``torchvision:`` or ``timm:``, whose options may follow it
-    (``checkpoint:F?arch=timm:mobilenetv2_100?pad_type=same``). Preprocessing is stated as for
-    ONNX files, by options or a file beside; else it is the architecture's usual one.
+    ``torchvision:`` or ``timm:``, whose options may follow it; those of the checkpoint stand before
+    it (``checkpoint:F?dtype=int8&arch=timm:mobilenetv2_100?pad_type=same``). Preprocessing is
+    stated as for ONNX files, by options or a file beside; else it is the architecture's usual one.
 
     Raises:
         BadSpec: no such architecture.
@@ -256,6 +256,7 @@ def _prefix_of(name: str) -> int | None:
 
 def _architecture(arch: Spec, spec: Spec) -> Net:
     """The network, with random weights."""
+    _check_order(arch, spec)
     drawn = Spec(arch.source, arch.identifier, None, arch.options)
     if arch.source == "torchvision":
         models = need_library("torchvision.models", spec)
@@ -284,6 +285,28 @@ def _architecture(arch: Spec, spec: Spec) -> Net:
             mend="write arch=timm:NAME or arch=torchvision:NAME",
         )
     return replace(net, about={"architecture": str(arch)})
+
+
+def _check_order(arch: Spec, spec: Spec) -> None:
+    """Refuse options of the checkpoint that stand behind the architecture, which takes them.
+
+    Raises:
+        BadSpec: there are some.
+    """
+    behind = {name: text for name, text in arch.options.items() if name in OPTIONS}
+    if not behind:
+        return
+    others = {name: text for name, text in arch.options.items() if name not in OPTIONS}
+    inner = Spec(arch.source, arch.identifier, arch.layer, others)
+    before = "&".join(
+        f"{name}={text}" for name, text in (spec.options | behind).items() if name != "arch"
+    )
+    file = f"{spec.source}:{spec.identifier}{f'@{spec.layer}' if spec.layer else ''}"
+    raise BadSpec(
+        f"what follows arch= belongs to the architecture, and {', '.join(behind)} does not",
+        where=str(spec),
+        mend=f"write it before arch: {file}?{before}&arch={inner}",
+    )
 
 
 def _resize_classifier(net: Net, values: Mapping[str, Any]) -> None:

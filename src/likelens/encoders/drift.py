@@ -8,6 +8,9 @@ import numpy as np
 
 from ..values.arrays import Array, Floats, unit_rows
 
+NEAR = 0.99
+"""Least cosine to the exact vector from which on rounding is taken to change little."""
+
 TOP = 10
 """Neighbours of each picture that are compared, where there are as many."""
 
@@ -31,10 +34,12 @@ class Drift:
     pictures: int
 
     def __str__(self) -> str:
-        cosine = f"lowest cosine {self.lowest:.4f}, mean {self.mean:.4f}"
-        if not self.top:
-            return cosine
-        return f"{cosine}; of the top {self.top} {self.shared:.0%} are the same"
+        said = f"lowest cosine {self.lowest:.4f}, mean {self.mean:.4f}"
+        if self.top:
+            said += f"; of the top {self.top} {self.shared:.0%} are the same"
+        if self.lowest < NEAR:
+            said += f"; below {NEAR}, where a check fails: scores and results may differ"
+        return said
 
 
 def drift_of(made: Floats, exact: Floats) -> Drift:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -120,6 +122,24 @@ def getting_weights(spec: Spec, home: str) -> Iterator[None]:
             where=str(spec),
             mend=_mend(error, home),
         ) from error
+
+
+def refuse_download(url: str, spec: Spec) -> None:
+    """Refuse to fetch what torch's own cache has not, where the hub's variable says offline.
+
+    Raises:
+        NoWeights: HF_HUB_OFFLINE is set, and the file is not there.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
+        return
+    folder = Path(need_torch(str(spec)).hub.get_dir()) / "checkpoints"
+    name = urlsplit(url).path.rpartition("/")[2]
+    if not (folder / name).exists():
+        raise NoWeights(
+            f"its weights are not here, and HF_HUB_OFFLINE forbids to fetch them: {name}",
+            where=str(spec),
+            mend=f"unset HF_HUB_OFFLINE, or put the file into {folder}",
+        )
 
 
 @contextmanager

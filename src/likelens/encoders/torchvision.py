@@ -11,7 +11,7 @@ from ..values.spec import Spec
 from .preprocessing import Preprocessing
 from .torch_encoder import OPTIONS, TorchEncoder
 from .torch_layers import OUTPUT, Layer, last_layer
-from .torch_load import getting_weights, need_library
+from .torch_load import getting_weights, need_library, refuse_download
 from .torch_net import Net, seeded, weights_in_words, without_weights
 
 EXAMPLES = (
@@ -35,6 +35,7 @@ def open_torchvision(spec: Spec) -> TorchEncoder:
     state = None
     if not drawn:
         with getting_weights(spec, "TORCH_HOME"), redirect_stdout(sys.stderr):
+            refuse_download(weights.url, spec)
             state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     module = seeded(spec, lambda: build(models, name, weights, drawn=drawn))
     if state is not None:

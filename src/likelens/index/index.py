@@ -302,7 +302,7 @@ class Index:
         """Writes the index to one file, beside its place, and moves it there when whole.
 
         Args:
-            path: the file.
+            path: the file; its folder is made if it is not there.
             fingerprint: of the encoder that made the vectors; ``load_index`` compares it.
 
         Returns:

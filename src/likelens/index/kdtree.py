@@ -86,12 +86,12 @@ class KdTreeIndex(Index):
         labels = labels.astype(np.int64)
         if keep is not None:
             labels[~keep[labels]] = -1
-        if core.axes is None and fetch < size:
-            labels[_cut_off(far, labels >= 0, k)] = -1
         later = np.arange(size, size + core.later)
         if keep is not None:
             later = later[keep[later]]
         found = np.hstack([labels, np.broadcast_to(later, (len(labels), len(later)))])
+        if core.axes is None and fetch < size:
+            found[_cut_off(far, labels >= 0, k)] = -1  # the later ones too: else they would do
         return Candidates(np.ascontiguousarray(found))
 
     def _work(self, core: Any, share: float) -> float:
@@ -119,7 +119,7 @@ def _points(vectors: Floats, axes: Floats | None) -> Floats:
 
 
 def _cut_off(far: Floats, kept: Array, k: int) -> Array:
-    """For which queries vectors as near as the k-th may lie beyond those fetched.
+    """For which queries vectors as near as the k-th that counts may lie beyond those fetched.
 
     Args:
         far: (q, c) distances, ascending.
@@ -127,10 +127,10 @@ def _cut_off(far: Floats, kept: Array, k: int) -> Array:
         k: how many are needed.
 
     Returns:
-        (q,) bool; False where fewer than k count.
+        (q,) bool; True where fewer than k count.
     """
     last = (kept.cumsum(axis=1) >= k).argmax(axis=1)
     enough = kept.sum(axis=1) >= k
     kth = far[np.arange(len(far)), last]
-    cut: Array = enough & (far[:, -1] ** 2 <= kth**2 + 4 * CLOSE)
+    cut: Array = ~enough | (far[:, -1] ** 2 <= kth**2 + 4 * CLOSE)
     return cut

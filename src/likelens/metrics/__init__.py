@@ -9,13 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._areas import pr_auc, roc_auc
     from ._classes import ClassScores, by_class
     from ._controls import random_tags, shuffled_tags
     from ._corrembed import CategoryScores, corrembed, corrembed_by_category
+    from ._discovery import Discovery, discovery, discovery_of_pairs
     from ._hubness import Hubness, hubness
     from ._images import CorrEmbedImages
+    from ._incomplete import bpref, inferred_ap
     from ._naive import corrembed_naive
     from ._ndcg import ndcg
+    from ._negatives import sampled_negatives
     from ._rerank import (
         csls,
         gallery_moments,
@@ -47,11 +51,13 @@ _PLACES = {
     "ClassScores": "_classes",
     "CorrEmbedImages": "_images",
     "CorrEmbedSums": "_sums",
+    "Discovery": "_discovery",
     "Hubness": "_hubness",
     "Laws": "base",
     "PairTests": "_significance",
     "Threshold": "_threshold",
     "average_precision": "_retrieval",
+    "bpref": "_incomplete",
     "by_class": "_classes",
     "calibrate": "_threshold",
     "category_weights": "_weights",
@@ -61,20 +67,26 @@ _PLACES = {
     "corrembed_by_category": "_corrembed",
     "corrembed_naive": "_naive",
     "csls": "_rerank",
+    "discovery": "_discovery",
+    "discovery_of_pairs": "_discovery",
     "gallery_moments": "_rerank",
     "hit_rate": "_retrieval",
     "hubness": "_hubness",
+    "inferred_ap": "_incomplete",
     "local_scaling": "_rerank",
     "map_at_r": "_retrieval",
     "mutual_proximity": "_rerank",
     "ndcg": "_ndcg",
     "nearest_distance": "_rerank",
     "nearest_similarity": "_rerank",
+    "pr_auc": "_areas",
     "precision": "_retrieval",
     "r_precision": "_retrieval",
     "random_tags": "_controls",
     "recall": "_retrieval",
     "reciprocal_rank": "_retrieval",
+    "roc_auc": "_areas",
+    "sampled_negatives": "_negatives",
     "shared_ranks": "_significance",
     "shuffled_tags": "_controls",
     "similarity_moments": "_rerank",
@@ -86,11 +98,13 @@ __all__ = [
     "ClassScores",
     "CorrEmbedImages",
     "CorrEmbedSums",
+    "Discovery",
     "Hubness",
     "Laws",
     "PairTests",
     "Threshold",
     "average_precision",
+    "bpref",
     "by_class",
     "calibrate",
     "category_weights",
@@ -100,20 +114,26 @@ __all__ = [
     "corrembed_by_category",
     "corrembed_naive",
     "csls",
+    "discovery",
+    "discovery_of_pairs",
     "gallery_moments",
     "hit_rate",
     "hubness",
+    "inferred_ap",
     "local_scaling",
     "map_at_r",
     "mutual_proximity",
     "ndcg",
     "nearest_distance",
     "nearest_similarity",
+    "pr_auc",
     "precision",
     "r_precision",
     "random_tags",
     "recall",
     "reciprocal_rank",
+    "roc_auc",
+    "sampled_negatives",
     "shared_ranks",
     "shuffled_tags",
     "similarity_moments",

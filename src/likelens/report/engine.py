@@ -107,7 +107,7 @@ def write_engine_report(
         BadTable: the file cannot be written.
     """
     shown = sorted({place for grid in grids for place in grid.positions()})
-    book = Book(catalogue, thumbnails(catalogue.paths[place] for place in shown))
+    book = Book(catalogue, thumbnails(catalogue.picture(place) for place in shown))
     text = (
         templates()
         .get_template("engine.html.j2")

@@ -108,7 +108,7 @@ def _threshold(hits: Hits) -> str:
 
 
 def _shown(hits: Hits) -> tuple[Hit, ...]:
-    uris = thumbnails(hits.paths, SIDE)
+    uris = thumbnails(hits.shown, SIDE)
     rows = hits.attributes.to_pylist()
     behind = hits.folded or (0,) * len(hits)
     reranked = [None] * len(hits) if hits.reranked is None else hits.reranked.tolist()
@@ -116,14 +116,14 @@ def _shown(hits: Hits) -> tuple[Hit, ...]:
         Hit(
             id=item,
             score=float(score),
-            uri=uris.get(path),
+            uri=uris.get(picture),
             more=f"and {count:,} more" if count else "",
             reranked=again,
             attributes=tuple(
                 (name, plain(value)) for name, value in row.items() if value not in (None, "", [])
             ),
         )
-        for item, score, path, row, count, again in zip(
-            hits.ids, hits.scores, hits.paths, rows, behind, reranked, strict=True
+        for item, score, picture, row, count, again in zip(
+            hits.ids, hits.scores, hits.shown, rows, behind, reranked, strict=True
         )
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _leaderboard
+from ..values.boxes import FilePicture
 from ..values.catalogue import Catalogue
 from ..values.files import make_folder, write_aside
 from . import charts, formats, grids, maps, tables
@@ -87,7 +88,7 @@ class Book:
     """
 
     catalogue: Catalogue
-    uris: dict[Path, str]
+    uris: dict[FilePicture, str]
 
     def name(self, position: int) -> str:
         """The id of an item."""
@@ -95,7 +96,7 @@ class Book:
 
     def uri(self, position: int) -> str | None:
         """An item's small picture as a data URI, or None if it could not be opened."""
-        return self.uris.get(self.catalogue.paths[position])
+        return self.uris.get(self.catalogue.picture(position))
 
 
 def render_report(board: _leaderboard.Leaderboard, stress: Stress | None = None) -> str:
@@ -109,8 +110,8 @@ def render_report(board: _leaderboard.Leaderboard, stress: Stress | None = None)
     shown = [grid] if grid else []
     shown += [wrong for _, wrong in failures]
     positions = {place for one in shown for case in one.cases for place in case.positions()}
-    paths = board.catalogue.paths
-    book = Book(board.catalogue, thumbnails(paths[place] for place in sorted(positions)))
+    pictures = (board.catalogue.picture(place) for place in sorted(positions))
+    book = Book(board.catalogue, thumbnails(pictures))
     drawn = [line for line in (strong, weak) if line is not None]
     weighted = any(line.weighted is not None for line in lines)
     return templates().get_template("report.html.j2").render(

@@ -136,7 +136,7 @@ def _nan_lowest(score: float) -> float:
 def command(board: Leaderboard) -> tuple[str, ...]:
     """The command that makes this comparison again, in parts that belong together."""
     layout = board.catalogue.layout
-    parts = [("likelens", "evaluate", str(layout.source)), *_given_options(layout)]
+    parts = [("likelens", "evaluate", str(layout.source)), *given_options(layout)]
     parts += [("-e", entry.card.name) for entry in board.entries]
     parts += [
         (f"--{name.replace('_', '-')}", str(board.run[name]))
@@ -146,7 +146,7 @@ def command(board: Leaderboard) -> tuple[str, ...]:
     return tuple(shlex.join(part) for part in (*parts, ("--out", "report")))
 
 
-def _given_options(layout: Layout) -> list[tuple[str, ...]]:
+def given_options(layout: Layout) -> list[tuple[str, ...]]:
     """The options with which the catalogue was opened."""
     return [
         (f"--{name.replace('_', '-')}",)

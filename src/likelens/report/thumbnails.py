@@ -7,23 +7,23 @@ import io
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from PIL import Image
 
 from ..images import Picture, open_image
+from ..values.boxes import FilePicture
 from ..values.errors import LikelensError
 
 SIDE = 112
 """Longer side of a small copy, in pixels."""
 
 
-def thumbnails(paths: Iterable[Path], side: int = SIDE) -> dict[Path, str]:
-    """A data URI per picture; those that cannot be opened any more are left out."""
-    once = list(dict.fromkeys(paths))
+def thumbnails(pictures: Iterable[FilePicture], side: int = SIDE) -> dict[FilePicture, str]:
+    """A data URI per picture, or box of it; those that cannot be opened any more are left out."""
+    once = list(dict.fromkeys(pictures))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda path: thumbnail(path, side), once)
-    return {path: uri for path, uri in zip(once, found, strict=True) if uri is not None}
+        found = pool.map(lambda picture: thumbnail(picture, side), once)
+    return {picture: uri for picture, uri in zip(once, found, strict=True) if uri is not None}
 
 
 def thumbnail(picture: Picture, side: int = SIDE) -> str | None:

@@ -233,7 +233,8 @@ def _order(network: Network) -> tuple[bool, float]:
 
 def _pictures(catalogue: Catalogue) -> list[Array]:
     """The first pictures of a catalogue, opened; again from the start if they are too few."""
-    return [open_image(path) for path in islice(cycle(catalogue.paths[:BATCH]), BATCH)]
+    rows = islice(cycle(range(min(BATCH, len(catalogue)))), BATCH)
+    return [open_image(catalogue.picture(row)) for row in rows]
 
 
 def batch_seconds(encoder: Encoder, pictures: Sequence[Array]) -> float:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from .._protocol import Copies, choose_queries, find_copies, relevance_of
 from .._ranking import Rankings, joined, rank_with
 from .._retrieval import Retrieval, measure, measure_rankings
 from ..encoders.base import Encoder, VectorSource
+from ..images import Picture
 from ..index.base import Index, build_index
 from ..index.index import EXACT
 from ..index.options import Options
@@ -261,8 +261,8 @@ class _Bench:
         seconds = None
         if isinstance(one, Encoder):
             one.expect(len(self.catalogue), [one])  # as a service would, that runs for long
-            paths = self.catalogue.paths
-            seconds = encode_seconds(one, [paths[place] for place in self.drawn])
+            pictures = [self.catalogue.picture(int(place)) for place in self.drawn]
+            seconds = encode_seconds(one, pictures)
         return Contender(row, label, embeddings.encoder, seconds, embeddings.zeros, lookups)
 
     def _lookup(self, name: str, vectors: Floats, exact: Retrieval) -> Lookup:
@@ -305,16 +305,16 @@ def is_exact(index: Index, k: int) -> bool:
     return tree or index.plan(k + 2) == EXACT
 
 
-def encode_seconds(encoder: Encoder, paths: Sequence[Path]) -> Floats:
+def encode_seconds(encoder: Encoder, pictures: Sequence[Picture]) -> Floats:
     """(n,) time from the file to the vector of each picture, one at a time.
 
     The first few are encoded before, and not counted then.
     """
-    for path in paths[:WARM]:
-        encoder.encode([path])
+    for picture in pictures[:WARM]:
+        encoder.encode([picture])
     seconds = []
-    for path in paths:
+    for picture in pictures:
         started = time.perf_counter()
-        encoder.encode([path])
+        encoder.encode([picture])
         seconds.append(time.perf_counter() - started)
     return np.array(seconds)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..values.relevance import NONE
 from ._engine import EngineRun
 from ._engine_measure import Contender
 from ._engine_text import headline, sections
+from ._write import write_csv, writer
 
 NAME = "reproduce-engine"
 
@@ -46,14 +46,14 @@ def write_engine(found: EngineRun, folder: Path) -> Path:
     make_folder(folder)
     parts = sections(found)
     for chart in charts(parts):
-        write_aside(folder / f"{NAME}-{chart.name}", _writer(chart.svg))
+        write_aside(folder / f"{NAME}-{chart.name}", writer(chart.svg))
     for name, rows in found.tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(_write_csv, rows))
-    write_aside(folder / f"{NAME}.json", _writer(_json(found)))
+            write_aside(folder / "tables" / f"{name}.csv", partial(write_csv, rows))
+    write_aside(folder / f"{NAME}.json", writer(_json(found)))
     page = folder / f"{NAME}.md"
     title = "# Tables of an image search engine, measured again\n\n"
-    write_aside(page, _writer(title + markdown_sections(parts, f"{NAME}-")))
+    write_aside(page, writer(title + markdown_sections(parts, f"{NAME}-")))
     write_engine_report(
         folder / "report.html",
         "Tables of an image search engine, measured again",
@@ -139,14 +139,3 @@ def _json(found: EngineRun) -> str:
     }
     text = plain({**found.tables, "about": about})
     return json.dumps(text, indent=1, allow_nan=False, ensure_ascii=False)
-
-
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    import pyarrow
-    import pyarrow.csv
-
-    pyarrow.csv.write_csv(pyarrow.Table.from_pylist(plain(rows)), path)
-
-
-def _writer(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding="utf-8")

@@ -37,15 +37,15 @@ def write(found: Reproduction, folder: Path) -> Path:
     charts = draw(found)
     tables = everything(found)
     for name, svg in charts.items():
-        write_aside(folder / f"{NAME}-{name}", _writer(svg))
+        write_aside(folder / f"{NAME}-{name}", writer(svg))
     for name, rows in tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(_write_csv, rows))
+            write_aside(folder / "tables" / f"{name}.csv", partial(write_csv, rows))
     about = {"run": found.board.run, "items": found.items, "notes": found.board.notes}
     text = json.dumps(plain({**tables, **about}), indent=1, allow_nan=False, ensure_ascii=False)
-    write_aside(folder / f"{NAME}.json", _writer(text))
+    write_aside(folder / f"{NAME}.json", writer(text))
     title = "# The result section of CorrEmbed, measured again\n\n"
-    write_aside(page, _writer(title + markdown(found, charts, f"{NAME}-")))
+    write_aside(page, writer(title + markdown(found, charts, f"{NAME}-")))
     write_report(found.board, folder / "report")
     return page
 
@@ -57,12 +57,14 @@ def draw(found: Reproduction) -> dict[str, str]:
     return {name: svg for name, svg in drawn.items() if svg is not None}
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows of plain values as a table."""
     import pyarrow
     import pyarrow.csv
 
     pyarrow.csv.write_csv(pyarrow.Table.from_pylist(plain(rows)), path)
 
 
-def _writer(text: str) -> Callable[[Path], object]:
+def writer(text: str) -> Callable[[Path], object]:
+    """What writes a text to a path."""
     return lambda path: path.write_text(text, encoding="utf-8")

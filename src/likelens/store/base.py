@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..values.arrays import Array, Floats
+from ..values.boxes import box_rows, parse_box
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, EncoderCard
 from ..values.errors import BadSpec, FingerprintMismatch
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FILE = ("_path", "_size", "_mtime_ns", "_digest")
 """Columns of ``Store.items`` that tell the picture's file: text, bytes, time, content."""
+
+BOX = "_box"
+"""Column of the box that counts, ``x,y,width,height``, only where a catalogue has boxes."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Store(ABC):
 
     @abstractmethod
     def items(self) -> pa.Table:
-        """A row per item, in catalogue order: id, attributes, and the columns of ``FILE``."""
+        """A row per item, in catalogue order: id, attributes, the columns of ``FILE``, ``BOX``."""
 
     @abstractmethod
     def put_items(self, items: pa.Table) -> None:
@@ -131,11 +135,14 @@ class Store(ABC):
         """The items kept here, without tags."""
         items = self.items()
         ids = tuple(items["id"].to_pylist())
+        own = [name for name in ("id", *FILE, BOX) if name in items.column_names]
+        boxes = [parse_box(box) for box in items[BOX].to_pylist()] if BOX in own else None
         return Catalogue(
             ids=ids,
             paths=Paths(items["_path"].to_pylist()),
-            attributes=items.drop_columns(["id", *FILE]),
+            attributes=items.drop_columns(own),
             tags=Tags.from_columns({}, ids),
+            boxes=None if boxes is None else box_rows([box for box in boxes if box]),
         )
 
     def embeddings(self, name: str, ids: Sequence[str]) -> Embeddings:

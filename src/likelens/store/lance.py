@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,16 +27,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..values.arrays import Array, Floats
-from ..values.embeddings import EncoderCard, failure_table
-from ..values.errors import BadQuery, LikelensError, StoreBroken
+from ..values.embeddings import Embeddings, EncoderCard, failure_table
+from ..values.errors import BadQuery, LikelensError, LikelensWarning, StoreBroken
 from ..values.files import make_folder, write_aside
-from .base import FILE, Kept, Store, no_items
+from .base import BOX, FILE, Kept, Store, no_items
 
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of every table that it makes
 
 import lance
 
 FORMAT = 1
+
+ITEMS_MEND = (
+    "check the permissions and the disk; else remove this folder alone, and embed again: "
+    "the vectors are kept"
+)
+"""How a damaged table of items is mended."""
+
+_DAMAGE = (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException)
+"""What a damaged file makes others raise; Lance's own library may panic on one as well."""
 
 FRAGMENT_BYTES = 2 * 2**20
 """Vectors that fragments are joined up to: joining needs a few times that, however many."""
@@ -107,20 +117,22 @@ class LanceStore(Store):
 
     def items(self) -> pa.Table:
         """A row per item."""
-        if not (self.root / "items.lance" / "_versions").is_dir():
+        place = self.root / "items.lance"
+        if not (place / "_versions").is_dir():
             return no_items()  # also where a first write was cut off
-        return self._open(self.root / "items.lance").to_table()
+        return _read(place, ITEMS_MEND)
 
     def put_items(self, items: pa.Table) -> None:
         """Replace the table, where it differs from what is kept."""
         if not self.items().equals(items):
-            with _damage(self.root / "items.lance"):
+            with _damage(self.root / "items.lance", ITEMS_MEND):
                 dataset = lance.write_dataset(items, self.root / "items.lance", mode="overwrite")
                 dataset.cleanup_old_versions(datetime.timedelta(0))
 
     def matching(self, where: str) -> list[str]:
         """The items for which a condition holds."""
-        dataset = self._open(self.root / "items.lance")
+        with _damage(self.root / "items.lance", ITEMS_MEND):
+            dataset = lance.dataset(self.root / "items.lance")
         if ";" in re.sub(r"'[^']*'", "", where):
             raise self._bad_filter(where, "one condition, without ;", dataset.schema)
         quoted = [name for name in dataset.schema.names if f'"{name}"' in where]
@@ -130,6 +142,7 @@ class LanceStore(Store):
         try:
             found: list[str] = dataset.to_table(filter=where, columns=["id"])["id"].to_pylist()
         except (ValueError, OSError, RuntimeError) as error:
+            self.items()  # of a table that is damaged, the filter is not to blame
             raise self._bad_filter(where, str(error), dataset.schema) from error
         return found
 
@@ -139,25 +152,56 @@ class LanceStore(Store):
             reason = reason.replace(noise, "")
         lists = [f.name for f in schema if pa.types.is_list(f.type)]
         several = f"; columns of several values: array_has({lists[0]}, 'value')" if lists else ""
-        columns = ", ".join(f"{f.name} ({_kind(f.type)})" for f in schema if f.name not in FILE)
+        columns = ", ".join(
+            f"{f.name} ({_kind(f.type)})" for f in schema if f.name not in (*FILE, BOX)
+        )
         return BadQuery(
             f"the filter cannot be understood: {reason[:200]}",
             where=f"--where {where}",
             mend=f"write SQL such as \"colour = 'red' and year > 2010\"{several}; "
-            f"a name with blanks or capitals in `back quotes`; the columns are: {columns}",
+            f"a name with blanks in `back quotes`; the columns are: {columns}",
         )
 
     def cards(self) -> list[EncoderCard]:
-        """The encoders that have vectors here."""
+        """The encoders that have vectors here; one whose card is damaged is passed over."""
         found = sorted(
             (self.root / "encoders").glob("*/card.json"),
             key=lambda path: (path.stat().st_mtime_ns, path),
         )
         cards = []
         for path in found:
-            with _damage(path):
-                cards.append(EncoderCard.from_json(path.read_text()))
+            try:
+                cards.append(_card(path))
+            except StoreBroken as error:
+                text = f"an encoder is passed over: {error.what} ({path})"
+                warnings.warn(text, LikelensWarning, stacklevel=1)  # said once, whoever asks
         return cards
+
+    def find(self, card: EncoderCard) -> str | None:
+        """The name under which an encoder's vectors are kept, or None.
+
+        Raises:
+            FingerprintMismatch: the name is there, but stands for other vectors.
+            StoreBroken: its card is damaged.
+        """
+        self._check_card(card.name)
+        return super().find(card)
+
+    def embeddings(self, name: str, ids: Sequence[str]) -> Embeddings:
+        """The vectors of those items that have one of their present picture, in that order.
+
+        Raises:
+            BadSpec: the store has no such encoder; says which it has.
+            StoreBroken: its card or its vectors are damaged.
+        """
+        self._check_card(name)
+        return super().embeddings(name, ids)
+
+    def _check_card(self, name: str) -> None:
+        """Refuse an encoder whose card is there and cannot be read."""
+        path = self._folder(name) / "card.json"
+        if path.is_file():
+            _card(path, _anew(name))
 
     def create(self, card: EncoderCard) -> None:
         """Make room for an encoder."""
@@ -183,7 +227,7 @@ class LanceStore(Store):
     ) -> None:
         """Keep some more vectors."""
         place = self._folder(name) / "vectors.lance"
-        with _damage(place):
+        with _damage(place, _anew(name)):
             lance.write_dataset(pa.table(_vectors(ids, digests, vectors)), place, mode="append")
 
     def forget(self, name: str, ids: Sequence[str]) -> None:
@@ -193,7 +237,8 @@ class LanceStore(Store):
             texts = ", ".join(
                 "'" + item.replace("'", "''") + "'" for item in ids[start : start + 1000]
             )
-            dataset.delete(f"id IN ({texts})")
+            with _damage(self._folder(name), _anew(name)):
+                dataset.delete(f"id IN ({texts})")
 
     def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
         """End a run."""
@@ -219,7 +264,7 @@ class LanceStore(Store):
         values = column.flatten().to_numpy() if len(table) else np.zeros(0, np.float32)
         vectors = values.reshape(len(table), table.schema.field("vector").type.list_size)
         failed, run = folder / "failures.parquet", folder / "run.json"
-        with _damage(folder):
+        with _damage(folder, _anew(name)):
             failures = pq.read_table(failed) if failed.is_file() else failure_table()
             said = json.loads(run.read_text()) if run.is_file() else {}
             speed = float(said.get("images_per_second", "nan"))
@@ -230,7 +275,7 @@ class LanceStore(Store):
         path = self._folder(name) / "state.npz"
         if not path.is_file():
             return None
-        with _damage(path), np.load(path, allow_pickle=False) as arrays:
+        with _damage(path, _anew(name)), np.load(path, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
     def put_state(self, name: str, state: dict[str, Array]) -> None:
@@ -248,35 +293,54 @@ class LanceStore(Store):
         return self.root / "encoders" / f"{plain}-{mark}"
 
     def _vectors(self, name: str) -> Any:
-        return self._open(self._folder(name) / "vectors.lance")
+        place = self._folder(name) / "vectors.lance"
+        with _damage(place, _anew(name)):
+            return lance.dataset(place)
 
     def _table(self, name: str, columns: list[str]) -> pa.Table:
         """Some columns of an encoder's vectors."""
-        try:
-            return self._vectors(name).to_table(columns=columns)
-        except (ValueError, OSError, RuntimeError):
-            # A run that ended meanwhile has compacted the files that were about to be read.
-            with _damage(self._folder(name)):
-                return self._vectors(name).to_table(columns=columns)
+        return _read(self._folder(name) / "vectors.lance", _anew(name), columns)
 
-    def _open(self, path: Path) -> Any:
-        with _damage(path):
-            return lance.dataset(path)
+
+def _read(place: Path, mend: str, columns: list[str] | None = None) -> pa.Table:
+    """A table, or some columns of it."""
+    try:
+        with _damage(place, mend):
+            return lance.dataset(place).to_table(columns=columns)
+    except StoreBroken:
+        # A run that ended meanwhile has compacted the files that were about to be read.
+        with _damage(place, mend):
+            return lance.dataset(place).to_table(columns=columns)
+
+
+def _card(path: Path, mend: str | None = None) -> EncoderCard:
+    with _damage(path, mend):
+        return EncoderCard.from_json(path.read_text())
+
+
+def _anew(name: str) -> str:
+    """How an encoder's damaged part is mended; the others are left as they are."""
+    return (
+        "check the permissions and the disk; else make this encoder's vectors anew: "
+        f"likelens embed SOURCE --store STORE --overwrite -e '{name}'"
+    )
 
 
 @contextmanager
-def _damage(place: Path) -> Iterator[None]:
+def _damage(place: Path, mend: str | None = None) -> Iterator[None]:
     """Turns what a damaged file makes others raise into one sentence."""
     try:
         yield
     except LikelensError:
         raise
-    except (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException) as error:
+    except BaseException as error:
+        if not isinstance(error, _DAMAGE) and type(error).__name__ != "PanicException":
+            raise
         reason = re.split(r",? /", " ".join(str(error).split()))[0][:120]
         raise StoreBroken(
             f"a part of the store cannot be read or written: {reason}",
             where=str(place),
-            mend="check the permissions and the disk; else remove the store, and embed again",
+            mend=mend or "check the permissions and the disk; else give another --store",
         ) from error
 
 

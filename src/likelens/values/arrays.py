@@ -55,15 +55,19 @@ def rows_not_finite(matrix: Floats, chunk: int = 65_536) -> Positions:
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def unit_rows(matrix: Floats, dtype: npt.DTypeLike = np.float32) -> Floats:
+def unit_rows(matrix: Floats, dtype: npt.DTypeLike = np.float32, chunk: int = 1_024) -> Floats:
     """A copy with rows of length one; a row of zeros stays zero.
 
     Lengths are taken after scaling by the largest entry, so half-precision
-    vectors with large or tiny values neither overflow nor vanish.
+    vectors with large or tiny values neither overflow nor vanish. A chunk of rows at
+    a time stays in the processor's cache.
     """
-    rows = matrix.astype(dtype)
-    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    rows /= np.where(largest > 0, largest, 1.0)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    rows /= np.where(lengths > 0, lengths, 1.0)
-    return rows
+    units = np.empty(matrix.shape, dtype)
+    for start in range(0, len(matrix), chunk):
+        rows = units[start : start + chunk]
+        rows[...] = matrix[start : start + chunk]
+        largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+        rows /= np.where(largest > 0, largest, 1.0)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+        rows /= np.where(lengths > 0, lengths, 1.0)
+    return units

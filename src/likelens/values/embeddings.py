@@ -93,6 +93,11 @@ class Embeddings:
         """How many vectors are all zeros (pictures in which the encoder saw nothing)."""
         return int((~self.vectors.any(axis=1)).sum())
 
+    def lacking(self, ids: Sequence[str]) -> int:
+        """How many items have no vector and were not set aside: not embedded, or not anew."""
+        seen = {*self.ids, *self.failures["id"].to_pylist()}
+        return sum(item not in seen for item in ids)
+
     def take(self, ids: Sequence[str]) -> Embeddings:
         """The same embeddings for those ids, in that order; joined by id, never by position.
 

@@ -12,13 +12,17 @@ from .errors import BadTable, first_few
 
 MISSING = ("NA", "", "null")
 
+PARTITION = Path("Eval", "list_eval_partition.txt")
+"""The list that a DeepFashion folder is known by."""
+
 
 @dataclass(frozen=True)
 class Layout:
     """Where a catalogue's parts lie; the keys of ``catalogue.toml`` and of ``Catalogue.open``.
 
     Attributes:
-        table: CSV, TSV, Parquet or JSON-lines file, or None for a folder of class folders.
+        table: CSV, TSV, Parquet or JSON-lines file, or the list of a published data set;
+            None for a folder of class folders.
         images: folder of the pictures; ``images`` beside the table, or the table's own
             folder, if not given.
         id: column of the item ids; ``id`` if not given.
@@ -33,6 +37,8 @@ class Layout:
         purchases: table of purchases with columns customer and item.
         customer: column of customers in ``purchases``.
         item: column of item ids in ``purchases``.
+        part: parts of a published data set; all where none is named.
+        bbox: whether only the box of each picture counts.
         source: what was opened, as it was given; not a key.
         given: the arguments that went before what the TOML file says; not a key.
     """
@@ -50,6 +56,8 @@ class Layout:
     purchases: Path | None = None
     customer: str = "customer"
     item: str = "item"
+    part: tuple[str, ...] = ()
+    bbox: bool = False
     source: Path = field(default=Path(), metadata={"own": True})
     given: Mapping[str, Any] = field(default_factory=dict, metadata={"own": True})
 
@@ -62,7 +70,10 @@ def find_layout(source: Path) -> Layout:
     """
     if source.is_dir():
         inner = source / "catalogue.toml"
-        return _read_toml(inner) if inner.is_file() else Layout(images=source)
+        if inner.is_file():
+            return _read_toml(inner)
+        partition = source / PARTITION
+        return Layout(table=partition) if partition.is_file() else Layout(images=source)
     if not source.exists():
         raise BadTable(
             "there is no such folder or table",
@@ -101,6 +112,10 @@ def _entry(path: Path, key: str, kind: str, value: object) -> Any:
         raise BadTable(
             f'{key} must be a list of texts, ["a", "b"]', where=str(path), mend="mend that line"
         )
+    if kind == "bool":
+        if isinstance(value, bool):
+            return value
+        raise BadTable(f"{key} must be true or false", where=str(path), mend="mend that line")
     if not isinstance(value, str):
         raise BadTable(f"{key} must be a text", where=str(path), mend="mend that line")
     return path.parent / value if kind.startswith("Path") else value

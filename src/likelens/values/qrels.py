@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from .arrays import Array, Floats, Positions
 from .errors import BadTable, first_few
+from .judgement_files import Rows, read_rows
 from .relevance import NONE, Relevance, checked_own
-from .tables import SUFFIXES, column, read_table, texts
 
 COLUMNS = ("query", "candidate", "grade")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Judgements:
     """Grades that people gave to pairs of a query and a candidate.
 
@@ -32,9 +32,9 @@ class Judgements:
     A pair that stands twice must have one grade.
     """
 
-    queries: tuple[str, ...] = field(repr=False)
-    candidates: tuple[str, ...] = field(repr=False)
-    grades: Floats = field(repr=False)
+    queries: tuple[str, ...]
+    candidates: tuple[str, ...]
+    grades: Floats
     path: str = "judgements"
 
     def __post_init__(self) -> None:
@@ -55,28 +55,33 @@ class Judgements:
             )
         self._refuse_contradictions()
 
+    def __repr__(self) -> str:
+        asked = len(set(self.queries))
+        return f"Judgements(pairs={len(self)}, queries={asked}, path={self.path!r})"
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Judgements:
         """The judgements in a file.
 
         Args:
-            path: a table (CSV, TSV, Parquet, JSON lines, by its suffix) with the columns
-                ``query``, ``candidate`` and ``grade``; any other suffix is read as TREC
-                qrels, lines of ``query iteration candidate grade`` between blanks.
+            path: a table (CSV, TSV, Parquet) or JSON lines, by its suffix, with the columns
+                ``query``, ``candidate`` and ``grade``; JSON of the VSD release; any other
+                suffix is read as TREC qrels. See ``read_rows``.
 
         Raises:
             BadTable: no such file, a line or column that is not so, a grade that is no
                 number, two grades of one pair, or nothing in it.
         """
         place = Path(path)
-        found = _read_columns(place) if place.suffix.lower() in SUFFIXES else _read_trec(place)
-        if not len(found):
+        rows = read_rows(place)
+        if not len(rows):
             raise BadTable(
                 "there are no judgements in this file",
                 where=str(place),
                 mend=f"give TREC qrels, or a table with the columns {', '.join(COLUMNS)}",
             )
-        return found
+        query, candidate = (rows.filled(name, "judgements") for name in COLUMNS[:2])
+        return cls(tuple(query), tuple(candidate), _grades(rows), str(place))
 
     def __len__(self) -> int:
         return len(self.grades)
@@ -209,56 +214,11 @@ def _slices(rows: Positions, queries: Positions) -> list[slice]:
     return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def _read_trec(path: Path) -> Judgements:
-    if not path.is_file():
-        raise BadTable("there is no such file", where=str(path), mend="check the path")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadTable(
-            f"the judgements cannot be read: {error}",
-            where=str(path),
-            mend="save them as UTF-8 text, or give the table the suffix of its kind: "
-            f"{', '.join(SUFFIXES)}",
-        ) from error
-    cells = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    for number, parts in cells:
-        if len(parts) != len(("query", "iteration", "candidate", "grade")):
-            raise BadTable(
-                f"line {number} has {len(parts)} parts, and a line of TREC qrels has four: "
-                "query, iteration, candidate, grade",
-                where=str(path),
-                mend="mend that line; ids with blanks need a CSV table "
-                f"with the columns {', '.join(COLUMNS)}",
-            )
-    return Judgements(
-        tuple(parts[0] for _, parts in cells),
-        tuple(parts[2] for _, parts in cells),
-        np.array([_grade(parts[3], f"line {number}", path) for number, parts in cells]),
-        str(path),
-    )
-
-
-def _read_columns(path: Path) -> Judgements:
-    table = read_table(path, text_columns=COLUMNS)
-    query, candidate, grade = (
-        texts(column(table, name, path, "judgements"), ("",)) for name in COLUMNS
-    )
-    rows = list(zip(query, candidate, grade, strict=True))
-    for number, row in enumerate(rows, 1):
-        if None in row:
-            raise BadTable(
-                f"row {number} lacks a {COLUMNS[row.index(None)]}",
-                where=str(path),
-                mend="give every judgement a query, a candidate and a grade",
-            )
-    return Judgements(
-        tuple(str(row[0]) for row in rows),
-        tuple(str(row[1]) for row in rows),
-        np.array(
-            [_grade(str(row[2]), f"row {number}", path) for number, row in enumerate(rows, 1)]
-        ),
-        str(path),
+def _grades(rows: Rows) -> Floats:
+    """The grades of a file's rows."""
+    cells = rows.filled("grade", "judgements")
+    return np.array(
+        [_grade(cell, place, rows.path) for cell, place in zip(cells, rows.places, strict=True)]
     )
 
 

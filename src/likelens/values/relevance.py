@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,8 +115,8 @@ class LabelRelevance(Relevance):
         own: npt.ArrayLike | None = None,
     ) -> None:
         codes: dict[Hashable, int] = {}
-        self._items = _coded(labels, codes)
-        self._asked = self._items if queries is None else _coded(queries, codes)
+        self._items = coded(labels, codes)
+        self._asked = self._items if queries is None else coded(queries, codes)
         super().__init__(
             len(self._items),
             checked_own(own, len(self._asked), len(self._items), items_ask=queries is None),
@@ -267,8 +267,8 @@ def checked_own(
     return own.astype(np.int64)
 
 
-def _coded(labels: Sequence[Hashable | None], codes: dict[Hashable, int]) -> Positions:
-    """Labels as numbers that count up from 0; None and NaN as -1."""
+def coded(labels: Iterable[Hashable | None], codes: dict[Hashable, int]) -> Positions:
+    """Labels as numbers, those known and then new ones that count on; None and NaN as -1."""
     return np.array(
         [
             NONE if label is None or label != label else codes.setdefault(label, len(codes))

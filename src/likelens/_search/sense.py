@@ -1,0 +1,56 @@
+"""What is well formed, and cannot be answered or would mislead."""
+
+from __future__ import annotations
+
+from .._indexes import read_kind
+from ..metrics import Threshold
+from ..values.errors import BadQuery
+from .choose import CLOSE, Order
+from .query import Query
+
+
+def by_index(kind: str | None, rerank: str | None = None) -> bool:
+    """Whether searches go by an index that may miss some of the nearest.
+
+    Raises:
+        BadSpec: there is no such kind of index.
+        BadQuery: they do, and are to be re-ranked.
+    """
+    if kind is None or read_kind(kind).options.kind == "exact":
+        return False
+    if rerank is not None:
+        raise BadQuery(
+            "a re-ranking scores every item, which no index can spare it",
+            where="--rerank --index",
+            mend="give one of the two",
+        )
+    return True
+
+
+def check_sense(asked: Query, order: Order, threshold: Threshold | float | None) -> None:
+    """Refuse what is well formed and would mislead.
+
+    Raises:
+        BadQuery: a calibrated threshold or a re-ranking for a query of another kind, or a
+            threshold that is no cosine.
+    """
+    plain = None if isinstance(threshold, Threshold) else threshold
+    if plain is not None and abs(plain) > 1 + CLOSE:
+        raise BadQuery(
+            f"{plain:g} is no cosine similarity, so it is no threshold of one",
+            where="--threshold",
+            mend="give a number from -1 to 1, such as 0.8, or auto",
+        )
+    if isinstance(threshold, Threshold) and asked.pooled:
+        raise BadQuery(
+            "a calibrated threshold holds for the likeness of one picture, not for texts, "
+            "several pictures or what counts against",
+            where="--threshold auto",
+            mend="ask with one picture, or give the threshold as a number",
+        )
+    if order.rerank is not None and asked.texts:
+        raise BadQuery(
+            "a re-ranking knows how near pictures are to pictures, and a text is near to none",
+            where="--rerank",
+            mend="leave --rerank out of a search with --text",
+        )

@@ -1,0 +1,290 @@
+"""``likelens evaluate``: encoders ranked by tags, or by what people judged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from . import options, show
+
+if TYPE_CHECKING:
+    from .._embed import Progress
+    from .._leaderboard import Leaderboard
+    from .._stress import Stress
+    from ..encoders.base import Encoder, Running, VectorSource
+
+    Named = str | Encoder | VectorSource
+
+STRESS_QUERIES = 200
+"""Queries of ``--stress``, if no number is given."""
+
+JUDGED = "Judgements instead of tags"
+
+
+def _judged(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=JUDGED, show_default=False)
+
+
+Judgements = Annotated[
+    Path | None, _judged("Rank by these judgements: query, candidate, 0 or 1.", "--judgements")
+]
+Queries = Annotated[
+    Path | None,
+    _judged("Another catalogue whose pictures ask (in the wild); SOURCE is the gallery."),
+]
+PoolFile = Annotated[
+    Path | None,
+    _judged("Which encoder proposed which pair, as `annotate pool --out` wrote it.", "--pool"),
+]
+PoolDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--pool-k",
+        help="Take these encoders' first results as the pool instead.",
+        min=1,
+        rich_help_panel=JUDGED,
+        show_default=False,
+    ),
+]
+Cuts = Annotated[
+    list[int] | None, _judged("Cut-off of HR and MRR; several one by one (default: 5, 9).", "-k")
+]
+Definition = Annotated[
+    Literal["paper", "release"] | None,
+    _judged("HR@k and MRR@k as in the paper (default) or as in its released code."),
+]
+Negatives = Annotated[
+    Literal["annotated", "sampled"] | None,
+    _judged("Negatives of the areas: those judged (default), or drawn from ranks 100 to 500."),
+]
+RankBy = Annotated[
+    str | None, _judged("The metric that decides the place (default: roc_auc_macro).")
+]
+DifferentProducts = Annotated[
+    bool, _judged("Leave a query's own product out of its results.", "--different-products")
+]
+SkipUnknown = Annotated[
+    bool, _judged("Go on without judgements of unknown pictures.", "--skip-unknown")
+]
+
+
+@options.reads_catalogue
+def evaluate(
+    catalogue: Any,
+    encoder: options.Encoders = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
+    store: options.StoreInOut = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare these layers where an encoder has them: output,penultimate.",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: options.Recipe = None,
+    self_pairs: options.SelfPairs = "include",
+    stress: Annotated[
+        bool,
+        typer.Option("--stress", help="Also measure how scores fall as queries' pictures worsen."),
+    ] = False,
+    stress_queries: Annotated[
+        int | None,
+        typer.Option(
+            help="Queries of --stress, at most (default: 200).",
+            min=2,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    judgements: Judgements = None,
+    queries: Queries = None,
+    pool: PoolFile = None,
+    pool_k: PoolDepth = None,
+    k: Cuts = None,
+    definition: Definition = None,
+    negatives: Negatives = None,
+    rank_by: RankBy = None,
+    different_products: DifferentProducts = False,
+    skip_unknown: SkipUnknown = False,
+    preset: options.Preset = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    runtime: options.Runtime = "auto",
+    compile: options.Compile = False,  # noqa: A002 - the option's name
+    seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rank encoders by how well they agree with the tags, and write an HTML report.
+
+    With --judgements, by what people judged alike; tags are not needed then.
+    """
+    from ..encoders.base import Running
+
+    asked = {
+        "queries": queries,
+        "pool": pool,
+        "pool_k": pool_k,
+        "k": tuple(k) if k else None,
+        "definition": definition,
+        "negatives": negatives,
+        "rank_by": rank_by,
+        "different_products": different_products,
+        "skip_unknown": skip_unknown,
+    }
+    asked = {name: value for name, value in asked.items() if value not in (None, False)}
+    if stress_queries is not None and not stress:
+        from ..values.errors import BadSpec
+
+        raise BadSpec(
+            "queries of a stress are given, and none is asked for",
+            where="--stress-queries",
+            mend="give --stress as well, or leave it out",
+        )
+    of_tags = {"recipe": recipe, "stress": stress, "self_pairs": self_pairs != "include"}
+    _check_sides(judgements, asked, [name for name, value in of_tags.items() if value])
+    specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
+    running = Running(device=device, runtime=runtime, compile=compile)
+    chosen: Sequence[Named] = specs
+    if layers is not None:
+        from ..encoders.base import with_layers
+
+        chosen = with_layers(specs, options.columns(layers), running)
+    settings = {"seed": seed, "overwrite": overwrite, "running": running}
+    kept = store or out / "store"
+    if judgements is not None:
+        settings |= asked
+        evaluate_by_judgements(
+            catalogue, chosen, judgements, out, kept, as_json=as_json, settings=settings
+        )
+        return
+    evaluate_by_tags(
+        catalogue,
+        chosen,
+        out,
+        kept,
+        recipe=recipe,
+        self_pairs=self_pairs,
+        as_json=as_json,
+        stress_queries=(stress_queries or STRESS_QUERIES) if stress else 0,
+        **settings,
+    )
+
+
+def _check_sides(
+    judgements: Path | None, of_judgements: dict[str, Any], of_tags: Sequence[str]
+) -> None:
+    """Refuse options of the one way beside the other."""
+    from ..values.errors import BadSpec
+
+    wrong = list(of_judgements) if judgements is None else of_tags
+    if not wrong:
+        return
+    flags = ", ".join(f"--{name.replace('_', '-')}" if len(name) > 1 else "-k" for name in wrong)
+    if judgements is None:
+        raise BadSpec(
+            f"{flags} is of judgements, and there are none",
+            where="likelens evaluate",
+            mend="give --judgements FILE, or leave it out",
+        )
+    raise BadSpec(
+        f"{flags} is of tags, and --judgements ranks by judgements",
+        where="likelens evaluate",
+        mend="leave it out, or --judgements",
+    )
+
+
+def evaluate_by_judgements(
+    catalogue: Any,
+    encoders: Sequence[Named],
+    judgements: Path,
+    out: Path,
+    store: Path,
+    *,
+    as_json: bool,
+    settings: dict[str, Any],
+) -> None:
+    """Score encoders by judgements, write the page, and show the leaderboard."""
+    from .._discover import discover
+    from ..values.catalogue import Catalogue
+    from ..values.qrels import Judgements as Read
+
+    given = Read.read(judgements)
+    if "queries" in settings:
+        settings["queries"] = Catalogue.open(settings["queries"])
+    with show.progress_bar() as progress:
+        board = discover(catalogue, encoders, given, store, progress=progress, **settings)
+        progress("writing the report", 0, 1)
+        page = board.write(out)
+        progress("writing the report", 1, 1)
+    if as_json:
+        show.print_json({**board.to_dict(), "report": str(page)})
+        return
+    show.print_discovery(board)
+    for text in board.notes:
+        show.note(text)
+    show.stdout().print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def evaluate_by_tags(
+    catalogue: Any,
+    specs: Sequence[Named],
+    out: Path,
+    store: Path,
+    *,
+    as_json: bool,
+    stress_queries: int = 0,
+    **settings: Any,
+) -> None:
+    """Compare by tags, write the report, and show the leaderboard."""
+    from .._compare import compare
+    from ..report.page import write_report
+
+    with show.progress_bar() as progress:
+        board = compare(catalogue, specs, store, progress=progress, **settings)
+        had = [spec for spec in specs if spec not in board.missing]
+        strained = _stress(board, had, store, stress_queries, settings.get("running"), progress)
+        progress("writing the report", 0, 1)
+        report = write_report(board, out, strained)
+        progress("writing the report", 1, 1)
+    if as_json:
+        curves = {} if strained is None else {"stress": strained.to_dict()}
+        show.print_json({**board.to_dict(), **curves, "report": str(report)})
+        return
+    show.print_leaderboard(board)
+    if strained is not None:
+        from ..report.stress import stress_lines
+
+        for line in stress_lines(strained):
+            show.stdout().print(line, markup=False, soft_wrap=True)
+    for text in (*board.notes, *(strained.notes if strained else ())):
+        show.note(text)
+    show.stdout().print(f"report: {report}", markup=False, soft_wrap=True)
+
+
+def _stress(
+    board: Leaderboard,
+    specs: Sequence[Named],
+    store: Path,
+    queries: int,
+    running: Running | None,
+    progress: Progress,
+) -> Stress | None:
+    """The robustness curves of a comparison's encoders, if any queries are wanted."""
+    if not queries:
+        return None
+    from .._stress import stress
+
+    return stress(
+        board.catalogue,
+        specs,
+        store,
+        max_queries=queries,
+        weights=board.weights,
+        seed=board.run["seed"],
+        running=running,
+        progress=progress,
+    )

@@ -1,0 +1,247 @@
+"""The page of a comparison by judgements, and its leaderboard as data."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, cut_names
+from ..values.files import make_folder, write_aside
+from .charts import Axis
+from .formats import labels, listed, number, percent, plural
+from .lines import Estimate
+from .page import templates
+from .tables import given_options, run_facts
+
+NAME = "discovery"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder.
+
+    Attributes:
+        entry: what was measured.
+        label: its name, short.
+        place: its place, with ``=`` where others share it.
+        best: whether it stands first, controls apart.
+        figures: by metric, the score and its interval.
+    """
+
+    entry: DiscoveryEntry
+    label: str
+    place: str
+    best: bool
+    figures: dict[str, Estimate]
+
+    @property
+    def control(self) -> bool:
+        """Whether it stands for chance."""
+        return self.entry.control
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What leaving encoders out of the pool does to one encoder's score.
+
+    Attributes:
+        row: the encoder.
+        full: its score on all proposals.
+        low: the lowest with a generator's proposals taken away.
+        high: the highest.
+        own: the score without its own proposals; NaN if it proposed none.
+    """
+
+    row: Row
+    full: float
+    low: float
+    high: float
+    own: float
+
+
+def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
+    """Write discovery.csv, .parquet and .json, and discovery.html, a page that stands alone.
+
+    Args:
+        board: what was found.
+        folder: where; it is made if missing, and files of those names are replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        BadTable: the folder cannot be written to.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    make_folder(folder)
+    table, page = board.table, folder / f"{NAME}.html"
+    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+    html = render_discovery(board)
+    write_aside(folder / f"{NAME}.csv", lambda path: pyarrow.csv.write_csv(table, path))
+    write_aside(folder / f"{NAME}.parquet", lambda path: pyarrow.parquet.write_table(table, path))
+    write_aside(folder / f"{NAME}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_aside(page, lambda path: path.write_text(html, encoding="utf-8"))
+    return page
+
+
+def render_discovery(board: DiscoveryBoard) -> str:
+    """The page as text."""
+    rows = read_rows(board)
+    main = [row.figures[board.rank_by] for row in rows]
+    return (
+        templates()
+        .get_template("discovery.html.j2")
+        .render(
+            board=board,
+            rows=rows,
+            title=headline(board, rows),
+            deck=deck(board, rows),
+            facts=_facts(board),
+            names=board.names,
+            score_name=board.names[board.rank_by],
+            cuts=cut_names(board.ks),
+            axis=Axis.over(end for one in main for end in (one.mean, one.low, one.high)),
+            strengths=_strengths(board, rows),
+            strips=strips(board, rows),
+            strip_axis=_strip_axis(board, rows),
+            short=labels(_all_names(board)),
+            command=command(board),
+            run_facts=run_facts(board.run),
+            version=version("likelens"),
+        )
+    )
+
+
+def read_rows(board: DiscoveryBoard) -> tuple[Row, ...]:
+    """A row per encoder, best first."""
+    short = labels([entry.name for entry in board.entries])
+    shared = Counter(entry.rank for entry in board.entries)
+    first = next((entry.name for entry in board.entries if not entry.control), None)
+    return tuple(
+        Row(
+            entry=entry,
+            label=short[entry.name],
+            place=f"{entry.rank}{'=' if shared[entry.rank] > 1 else ''}",
+            best=entry.name == first,
+            figures={metric: _estimate(figure) for metric, figure in entry.figures.items()},
+        )
+        for entry in board.entries
+    )
+
+
+def _estimate(figure: Figure) -> Estimate:
+    return Estimate(figure.mean, figure.low, figure.high)
+
+
+def headline(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
+    """The finding in a line."""
+    best = next((row for row in rows if row.best), None)
+    if best is None or not best.figures[board.rank_by].known:
+        return "No encoder could be scored"
+    level = [row for row in rows if row.entry.rank == best.entry.rank and not row.best]
+    if any(row.control and row.entry.rank <= best.entry.rank for row in rows):
+        return "No encoder finds what people call alike better than chance"
+    if len(level) == 1:
+        return f"{best.label} and {level[0].label} share the first place"
+    if level:
+        return f"{best.label} and {len(level)} others share the first place"
+    if sum(not row.control for row in rows) == 1:
+        return f"How {best.label} finds what people call alike"
+    return f"{best.label} finds best what people call alike"
+
+
+def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
+    """What supports it."""
+    best = next((row for row in rows if row.best), None)
+    if best is None:
+        return "Only controls were compared."
+    score, k = best.figures[board.rank_by], max(board.ks)
+    said = (
+        f"{best.label} has a {board.names[board.rank_by]} of {number(score.mean)} "
+        f"(95\u00a0% interval {score.interval()})"
+    )
+    unjudged = best.entry.unjudged[k]
+    return f"{said}; nobody judged {percent(unjudged)} of its first {k} results."
+
+
+def _facts(board: DiscoveryBoard) -> tuple[tuple[str, str], ...]:
+    found = board.statistics
+    return (
+        (f"{found.queries:,}", "queries" + (", in the wild" if board.wild else "")),
+        (f"{found.gallery:,}", "items to find"),
+        (f"{found.pairs:,}", "judged pairs"),
+        (percent(found.prevalence), "of them alike"),
+    )
+
+
+def _strengths(board: DiscoveryBoard, rows: Sequence[Row]) -> dict[tuple[str, str], float]:
+    """By metric and encoder, how strong a cell of the heat map is: 0 for the lowest, 1 for best."""
+    found = {}
+    for metric in board.names:
+        means = {row.entry.name: row.figures[metric].mean for row in rows}
+        finite = [mean for mean in means.values() if math.isfinite(mean)]
+        low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+        for name, mean in means.items():
+            strength = (mean - low) / (high - low) if high > low else 0.0
+            found[metric, name] = strength if math.isfinite(mean) else 0.0
+    return found
+
+
+def strips(board: DiscoveryBoard, rows: Sequence[Row]) -> tuple[Strip, ...]:
+    """Leave-one-encoder-out by the metric that decides the place; none where it was not done."""
+    if board.robustness is None:
+        return ()
+    metric = board.rank_by
+    full = board.robustness.full[metric]
+    found = []
+    for row in rows:
+        score, own = full[row.entry.name], math.nan
+        scores = [score]
+        for removal in board.robustness.removals:
+            scores.append(score + removal.changes[metric][row.entry.name])
+            if removal.generator == row.entry.name:
+                own = scores[-1]
+        finite = [one for one in scores if math.isfinite(one)] or [math.nan]
+        found.append(Strip(row, score, min(finite), max(finite), own))
+    return tuple(found)
+
+
+def _strip_axis(board: DiscoveryBoard, rows: Sequence[Row]) -> Axis:
+    ends = [end for one in strips(board, rows) for end in (one.full, one.low, one.high)]
+    return Axis.over(ends, zero=False)
+
+
+def _all_names(board: DiscoveryBoard) -> list[str]:
+    """Every encoder that is compared or proposed a pair."""
+    proposing = [] if board.pool is None else list(board.pool.encoders)
+    return list(dict.fromkeys([*(entry.name for entry in board.entries), *proposing]))
+
+
+def command(board: DiscoveryBoard) -> tuple[str, ...]:
+    """The command that makes this comparison again, in parts that belong together."""
+    run = board.run
+    parts: list[tuple[str, ...]] = [("likelens", "evaluate", str(board.catalogue.layout.source))]
+    parts += given_options(board.catalogue.layout)
+    parts += [("-e", entry.name) for entry in board.entries]
+    for name, value in run["options"].items():
+        parts.append((f"--{name}",) if value is True else (f"--{name}", str(value)))
+    parts += [("-k", str(k)) for k in board.ks]
+    return tuple(shlex.join(part) for part in (*parts, ("--out", "report")))
+
+
+def summary(board: DiscoveryBoard) -> str:
+    """What was judged, in a sentence."""
+    found = board.statistics
+    return (
+        f"{plural(found.queries, 'query', 'queries')} and {plural(found.gallery, 'item')}; "
+        f"{plural(found.pairs, 'judged pair')}, {percent(found.prevalence)} of them alike; "
+        f"cut-offs {listed([str(k) for k in board.ks])}."
+    )

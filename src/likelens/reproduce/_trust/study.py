@@ -1,0 +1,229 @@
+"""Whom to trust: discovery on shops whose true likeness is known, over many seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._embed import Progress
+from ...encoders.base import cores
+from ...report.lines import Estimate
+from ...values.arrays import Floats, Positions
+from ...values.errors import BadSpec
+from ...values.files import plain, write_aside
+from .budget import HOURS
+from .score import Settings, places
+from .seed import measure_shop
+
+VERSION = 1
+"""Raised when the same seed gives other figures than before."""
+
+Shop = Mapping[str, Any]
+"""What ``measure_shop`` gives of one seed."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The figures of all shops.
+
+    Attributes:
+        settings: what was taken as given.
+        shops: the figures of each seed.
+    """
+
+    settings: Settings
+    shops: tuple[Shop, ...] = field(repr=False)
+
+    def over(self, value: Callable[[Shop], float]) -> Estimate:
+        """The mean of a figure over the shops, with its 95 % interval."""
+        return estimate([value(shop) for shop in self.shops])
+
+    def fact(self, name: str) -> Estimate:
+        """A figure of the shops as such, such as the prevalence."""
+        return self.over(lambda shop: shop["facts"][name])
+
+    def found(self, size: int, k: int, what: str = "recall") -> Estimate:
+        """What pools of so many encoders find at a depth: ``recall``, or ``share`` judged."""
+        return self.over(lambda shop: _row(shop["found"], size=size, k=k)[what])
+
+    def twice(self, metric: str, value: Callable[[Twice], float]) -> Estimate:
+        """A figure of the two judgements of each encoder, see ``Twice``."""
+        return self.over(lambda shop: value(Twice.of(shop, metric)))
+
+    def by_hours(self, metric: str) -> list[tuple[float, Estimate]]:
+        """Agreement with the true order for each budget."""
+        return [(hours, self.at_hours(hours, metric)) for hours in HOURS]
+
+    def at_hours(self, hours: float, metric: str) -> Estimate:
+        """Agreement with the true order for a budget."""
+        return self.over(lambda shop: _row(shop["hours"], hours=hours)["order"][metric])
+
+    def ahead(self, hours: float, one: str, other: str) -> Estimate:
+        """How much better one metric agrees with the true order than another, shop by shop."""
+
+        def apart(shop: Shop) -> float:
+            order = _row(shop["hours"], hours=hours)["order"]
+            values = [math.nan if order[name] is None else order[name] for name in (one, other)]
+            return float(values[0] - values[1])
+
+        return self.over(apart)
+
+    def bought(self, hours: float, what: str) -> Estimate:
+        """How many ``pairs`` of how many ``queries`` are judged, or items are ``tagged``."""
+        return self.over(lambda shop: _row(shop["hours"], hours=hours)[what])
+
+    def by_depth(self, k: int, metric: str) -> Estimate:
+        """Agreement with the true order, the same budget spent at a depth."""
+        return self.over(lambda shop: _row(shop["depths"], k=k)["order"][metric])
+
+    def at_depth(self, k: int) -> float:
+        """How many queries the same budget reaches at a depth."""
+        return self.over(lambda shop: _row(shop["depths"], k=k)["queries"]).mean
+
+    @cached_property
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """All tables as rows of plain values."""
+        from .tables import everything
+
+        return everything(self)
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Each encoder judged by a pool that it took part in, and by the same without it.
+
+    Attributes:
+        inside, outside: (m,) the scores.
+        inside_place, outside_place: (m,) the places among all encoders.
+        place: (m,) the true place.
+    """
+
+    inside: Floats
+    outside: Floats
+    inside_place: Floats
+    outside_place: Floats
+    place: Positions
+
+    @classmethod
+    def of(cls, shop: Shop, metric: str) -> Twice:
+        """Those of a shop by a metric."""
+        row = shop["twice"][metric]
+        inside, outside, first, second = (
+            np.array(row[side], np.float64) for side in ("in", "out", "in_place", "out_place")
+        )
+        return cls(inside, outside, first, second, places(shop["truth"]))
+
+    def flattered(self) -> float:
+        """Places that an encoder is ranked too low when inside; below 0: too high."""
+        return float((self.inside_place - self.place).mean())
+
+    def wronged(self) -> float:
+        """Places that an encoder is ranked too low when outside."""
+        return float((self.outside_place - self.place).mean())
+
+    def lost(self) -> float:
+        """Places that an encoder loses by staying out."""
+        return float((self.outside_place - self.inside_place).mean())
+
+    def share_lost(self) -> float:
+        """Share of the mean score that is lost by staying out."""
+        return float(1 - self.outside.mean() / self.inside.mean())
+
+
+def trust(
+    work: str | os.PathLike[str],
+    *,
+    seeds: int = 20,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Trust:
+    """Simulates shops, experts and encoders, and asks whom to trust.
+
+    Args:
+        work: folder where the figures of each seed are kept; a run that was broken off
+            goes on there. Those of other settings are made anew.
+        seeds: how many shops; 2 at least, so that there are intervals.
+        settings: what is taken as given.
+        progress: told of every shop.
+
+    Returns:
+        The figures of all shops.
+
+    Raises:
+        BadSpec: fewer than two seeds.
+        BadTable: the folder cannot be written to.
+    """
+    settings = settings or Settings()
+    if seeds < 2:
+        raise BadSpec(
+            f"{seeds} seeds give no interval",
+            where="who-to-trust, seeds",
+            mend="give 2 at least; 20 are usual",
+        )
+    places_of = {seed: Path(work) / f"seed-{seed:03d}.json" for seed in range(seeds)}
+    shops = {seed: _kept(path, seed, settings) for seed, path in places_of.items()}
+    missing = [seed for seed, shop in shops.items() if shop is None]
+    told = progress or (lambda *_: None)
+    told("shops", seeds - len(missing), seeds)
+    for done, (seed, shop) in enumerate(_measured(missing, settings), 1):
+        shops[seed] = _keep(places_of[seed], seed, settings, shop)
+        told("shops", seeds - len(missing) + done, seeds)
+    return Trust(settings, tuple(shop for shop in shops.values() if shop is not None))
+
+
+def _measured(seeds: Sequence[int], settings: Settings) -> Iterator[tuple[int, Shop]]:
+    """The figures of each seed as they become ready, a thread for each core."""
+    workers = ThreadPoolExecutor(cores())
+    try:
+        waiting = {workers.submit(measure_shop, seed, settings): seed for seed in seeds}
+        for one in as_completed(waiting):
+            yield waiting[one], one.result()
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def estimate(values: Iterable[float | None]) -> Estimate:
+    """A mean over seeds and its 95 % interval by Student's t; seeds without a figure left out."""
+    from scipy.special import stdtrit
+
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if len(known) < 2:
+        return Estimate(known[0] if known else math.nan, math.nan, math.nan)
+    mean = float(np.mean(known))
+    reach = float(stdtrit(len(known) - 1, 0.975) * np.std(known, ddof=1) / math.sqrt(len(known)))
+    return Estimate(mean, mean - reach, mean + reach)
+
+
+def _kept(path: Path, seed: int, settings: Settings) -> Shop | None:
+    """The figures of a seed, if they were kept."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return dict(kept["shop"]) if kept["key"] == _key(seed, settings) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, broken off, or something else
+
+
+def _keep(path: Path, seed: int, settings: Settings, shop: Shop) -> Shop:
+    """The figures as they are read again."""
+    values: Shop = plain(shop)
+    text = json.dumps({"key": _key(seed, settings), "shop": values}, allow_nan=False)
+    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+    return values
+
+
+def _key(seed: int, settings: Settings) -> Any:
+    return plain({"version": VERSION, "seed": seed, **asdict(settings)})
+
+
+def _row(rows: Sequence[Mapping[str, Any]], **key: float) -> Mapping[str, Any]:
+    """The row with these values."""
+    return next(row for row in rows if all(row[name] == value for name, value in key.items()))

@@ -1,0 +1,202 @@
+"""Files of judgements and votes, whatever their kind, as columns of text."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BadTable, first_few
+from .tables import SUFFIXES, read_table, texts
+
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+TEXT_COLUMNS = ("query", "candidate", "expert", "grade", "vote", "at")
+"""Columns of a CSV table kept as they stand: an id 007 is not 7."""
+
+RANDOM, POSSIBLE = "random", "possible"
+"""Columns of a pool: 1 for a pair drawn at random, and how many candidates its query may have."""
+
+Cells = list[str | None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file holds, cell by cell.
+
+    Attributes:
+        columns: the cells of each column as text, None where nothing stands.
+        places: where each row stands, such as ``line 3``, for messages.
+        path: the file.
+    """
+
+    columns: dict[str, Cells]
+    places: Sequence[str]
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def filled(self, name: str, role: str) -> list[str]:
+        """A column in which every row has something.
+
+        Raises:
+            BadTable: no such column, or rows that lack it.
+        """
+        if name not in self.columns:
+            raise BadTable(
+                f"there is no column {name!r} for {role}",
+                where=str(self.path),
+                mend=f"the columns are: {', '.join(self.columns) or 'none'}",
+            )
+        cells = [cell for cell in self.columns[name] if cell is not None]
+        if len(cells) < len(self):
+            lacking = [
+                place
+                for place, cell in zip(self.places, self.columns[name], strict=True)
+                if cell is None
+            ]
+            one = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+            more = f", and so do {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+            raise BadTable(
+                f"{lacking[0]} lacks {one}{more}",
+                where=str(self.path),
+                mend=f"give every row {one}, or leave the row out",
+            )
+        return cells
+
+
+def read_rows(path: Path) -> Rows:
+    """The rows of a file of judgements.
+
+    Args:
+        path: by its suffix a table (CSV, TSV, Parquet), JSON lines (an object per line), or
+            the JSON of the VSD release, ``[{"key": [query, candidate], "value": 0}, ...]``,
+            whose columns are then ``query``, ``candidate`` and ``grade``. Any other suffix
+            is TREC qrels: lines of ``query iteration candidate grade`` between blanks.
+
+    Raises:
+        BadTable: no such file, or a line that cannot be read; the message names it.
+    """
+    kind = path.suffix.lower()
+    if kind in JSON_SUFFIXES:
+        return _read_json(path)
+    return _read_table(path) if kind in SUFFIXES else _read_trec(path)
+
+
+def _read_table(path: Path) -> Rows:
+    table = read_table(path, text_columns=TEXT_COLUMNS)
+    columns = {name: texts(table[name], ("",)) for name in table.column_names}
+    return Rows(columns, [f"row {number}" for number in range(1, len(table) + 1)], path)
+
+
+def _read_trec(path: Path) -> Rows:
+    rows, places = [], []
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        parts = line.split()
+        if not parts:
+            continue
+        if len(parts) != len(("query", "iteration", "candidate", "grade")):
+            raise BadTable(
+                f"line {number} has {len(parts)} parts, and a line of TREC qrels has four: "
+                "query, iteration, candidate, grade",
+                where=str(path),
+                mend="mend that line; ids with blanks need a CSV table "
+                "with the columns query, candidate, grade",
+            )
+        rows.append({"query": parts[0], "candidate": parts[2], "grade": parts[3]})
+        places.append(f"line {number}")
+    return _rows(rows, places, path)
+
+
+def _read_json(path: Path) -> Rows:
+    text = _text(path)
+    if text.lstrip().startswith("["):
+        found = _parsed(text, "the file", path)
+        places = [f"entry {number}" for number in range(1, len(found) + 1)]
+    else:
+        lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+        places = [f"line {number}" for number, _ in lines]
+        found = [_parsed(line, f"line {number}", path) for number, line in lines]
+    rows = [_entry(one, place, path) for one, place in zip(found, places, strict=True)]
+    return _rows(rows, places, path)
+
+
+def _parsed(text: str, place: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if place == "the file" else getattr(error, "msg", str(error))
+        raise BadTable(
+            f"{place} is no JSON: {reason}",
+            where=str(path),
+            mend="mend it; a cut-off file is best written again",
+        ) from error
+
+
+def _entry(found: Any, place: str, path: Path) -> dict[str, Any]:
+    """An object's cells; a pair of the VSD release in our names."""
+    if isinstance(found, dict) and "key" in found:
+        key = found["key"]
+        if isinstance(key, list) and len(key) == len(("query", "candidate")):
+            named = {"query": key[0], "candidate": key[1]}
+            rest = {name: cell for name, cell in found.items() if name not in ("key", "value")}
+            return {**named, "grade": found.get("value"), **rest}
+    elif isinstance(found, dict):
+        return found
+    shown = textwrap.shorten(json.dumps(found), 60, placeholder="…")
+    raise BadTable(
+        f"{place} is neither an object of columns nor a pair of the VSD release: {shown}",
+        where=str(path),
+        mend='write {"query": …, "candidate": …, "grade": 1} '
+        'or {"key": [query, candidate], "value": 1}',
+    )
+
+
+def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> Rows:
+    names = dict.fromkeys(name for row in rows for name in row)
+    nested = [
+        place
+        for row, place in zip(rows, places, strict=True)
+        if any(isinstance(cell, list | dict) for cell in row.values())
+    ]
+    if nested:
+        raise BadTable(
+            f"{len(nested):,} rows have a list or an object as a cell: {first_few(nested)}",
+            where=str(path),
+            mend="give texts and numbers",
+        )
+    columns = {name: [_cell(row.get(name)) for row in rows] for name in names}
+    for name, cells in columns.items():
+        try:
+            "".join(filter(None, cells)).encode()
+        except UnicodeEncodeError as error:  # half a letter, which JSON can write as an escape
+            raise BadTable(
+                f"a cell of {name} is no whole text: {error.object[error.start : error.end]!r}",
+                where=str(path),
+                mend="write it in UTF-8",
+            ) from error
+    return Rows(columns, places, path)
+
+
+def _cell(value: object) -> str | None:
+    """A JSON value as a table would show it: 3.0 is 3, nothing is None."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return None if value is None else str(value).strip() or None
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise BadTable("there is no such file", where=str(path), mend="check the path")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadTable(
+            f"the judgements cannot be read: {error}",
+            where=str(path),
+            mend="save them as UTF-8 text, or give the table the suffix of its kind: "
+            f"{', '.join(SUFFIXES)}",
+        ) from error

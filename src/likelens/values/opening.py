@@ -1,0 +1,194 @@
+"""Opens a catalogue from a folder of class folders, a table, or a published data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from .arrays import Positions
+from .boxes import Box, box_rows, boxes_of_table
+from .catalogue import Catalogue
+from .datasets.base import Dataset, find_dataset
+from .datasets.parts import choose_parts
+from .errors import BadTable, first_few
+from .layout import Layout
+from .paths import Paths
+from .places import PICTURES, below, beside, check_folder, good_rows, pictures_below, places_of
+from .tables import column, read_table, text_sets, texts
+from .tags import Tags
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ("id", "image", "product", "category", "split")
+"""Options that say something of the columns of a table only."""
+
+
+def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
+    """The catalogue whose parts lie so.
+
+    Takes and raises what ``Catalogue.open`` does.
+    """
+    if layout.table is None:
+        return _open_folder(layout)
+    dataset = find_dataset(layout.table)
+    if dataset is not None:
+        return _open_dataset(dataset, layout, layout.table, skip=skip_missing)
+    return _open_table(layout, layout.table, skip=skip_missing)
+
+
+def _open_folder(layout: Layout) -> Catalogue:
+    """Class folders: the id is the path below the root, the class its first folder."""
+    import pyarrow as pa
+
+    root = layout.images or Path()
+    asked = {"part": layout.part, "bbox": layout.bbox}  # also where a TOML file asks
+    for name in (*COLUMNS, *asked):
+        if name in layout.given or asked.get(name):
+            raise BadTable(
+                f"a folder of class folders has no columns, so --{name} says nothing",
+                where=str(root),
+                mend="give a table, and this folder as --images; or leave it out",
+            )
+    files = pictures_below(root)
+    if not files:
+        raise BadTable(
+            "there is no picture in this folder",
+            where=str(root),
+            mend=f"give a folder with pictures ({', '.join(PICTURES[:5])} ...), "
+            "or a table with --images",
+        )
+    labels = [name.split("/", 1)[0] if "/" in name else None for name in files]
+    columns = {"class": labels} if any(labels) else {}
+    wrong = [name for name in (*layout.tags, *layout.drop) if name not in columns]
+    if wrong:
+        raise BadTable(
+            f"a folder of class folders has no tag column {first_few(wrong)}",
+            where=str(root),
+            mend="give a table with those columns, and this folder as --images",
+        )
+    names = [PurePosixPath(name).name for name in files]
+    return Catalogue(
+        ids=tuple(files),
+        paths=Paths(files, root),
+        attributes=pa.table({"class": pa.array(labels, pa.string()), "file": pa.array(names)}),
+        tags=Tags.from_columns(columns, files).drop(*layout.drop),
+        labels=tuple(labels) if columns else None,
+        layout=layout,
+    )
+
+
+def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
+    if layout.part:
+        raise BadTable(
+            f"this table is no published data set and has no part {first_few(layout.part)}",
+            where=str(path),
+            mend="leave --part out, or give a data set of docs/datasets.md",
+        )
+    root = layout.images or beside(path)
+    named = [layout.id, layout.image, layout.product, layout.category, *layout.tags, *layout.drop]
+    text_columns = list(dict.fromkeys(name for name in named if name))
+    table = read_table(path, text_columns=text_columns, missing=layout.missing)
+    for name in layout.tags:
+        column(table, name, path, "tags (--tags)")
+    ids = texts(column(table, layout.id, path, "ids (--id)"), layout.missing)
+    files = None
+    if layout.image is not None:
+        files = texts(column(table, layout.image, path, "pictures (--image)"), layout.missing)
+    places, notes = places_of(ids, files, pictures_below(root), root)
+    boxes = boxes_of_table(table, path) if layout.bbox else None
+    good = good_rows(ids, places, path, root, boxes=boxes, skip_missing=skip)
+    if len(good) < len(ids):
+        notes += (_left_out(len(ids) - len(good), layout),)
+        table = table.take(good)
+    kept = tuple(str(ids[row]) for row in good)
+    cells = {name: text_sets(table[name], layout.split, layout.missing) for name in layout.tags}
+    return Catalogue(
+        ids=kept,
+        paths=Paths((str(places[row]) for row in good), root),
+        attributes=_attributes(table, cells, layout.id),
+        tags=Tags.from_columns(cells, kept).drop(*_dropped(layout)),
+        products=_optional(table, layout.product, layout, "products (--product)"),
+        labels=_optional(table, layout.category, layout, "classes (--category)"),
+        boxes=_boxes(boxes, good),
+        layout=layout,
+        notes=notes,
+    )
+
+
+def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) -> Catalogue:
+    """A published data set: the id is the name of the picture in its lists."""
+    import pyarrow as pa
+
+    for name in COLUMNS:
+        if name in layout.given or getattr(layout, name) != getattr(Layout, name):
+            raise BadTable(
+                f"{dataset.title} names its own columns, so --{name} says nothing",
+                where=str(table),
+                mend="leave it out",
+            )
+    listed, notes = choose_parts(dataset.read(table, layout.images), layout.part, table)
+    root = listed.root
+    check_folder(root)
+    inside = [below(name, root) for name in listed.files]
+    places = [name if (root / name).is_file() else None for name in inside]
+    boxes = listed.needed_boxes() if layout.bbox else None
+    good = good_rows(listed.ids, places, table, root, boxes=boxes, skip_missing=skip)
+    if len(good) < len(places):
+        notes += (_left_out(len(places) - len(good), layout),)
+    kept = listed.take(good)
+    columns = pa.table({name: pa.array(cells, pa.string()) for name, cells in kept.columns.items()})
+    names = layout.tags or listed.tags
+    for name in names:
+        column(columns, name, table, "tags (--tags)")
+    tags = {name: kept.columns[name] for name in names}
+    return Catalogue(
+        ids=tuple(kept.ids),
+        paths=Paths((inside[row] for row in good), root),
+        attributes=columns,
+        tags=Tags.from_columns(tags, kept.ids).drop(*_dropped(layout)),
+        products=tuple(kept.products),
+        labels=tuple(kept.labels),
+        boxes=_boxes(boxes, good),
+        layout=layout,
+        notes=notes,
+    )
+
+
+def _boxes(boxes: Sequence[Box | None] | None, rows: Sequence[int]) -> Positions | None:
+    """(n, 4) boxes of those rows, all of which have one; None without boxes."""
+    return None if boxes is None else box_rows([box for box in map(boxes.__getitem__, rows) if box])
+
+
+def _left_out(count: int, layout: Layout) -> str:
+    lacks = "an id, a picture or a box" if layout.bbox else "an id or a picture"
+    return f"left out {count:,} rows without {lacks}"
+
+
+def _dropped(layout: Layout) -> tuple[str, ...]:
+    """Tag columns to drop: what a TOML file drops need not be among tags given since."""
+    return tuple(name for name in layout.drop if "drop" in layout.given or name in layout.tags)
+
+
+def _optional(
+    table: pa.Table, name: str | None, layout: Layout, role: str
+) -> tuple[str | None, ...] | None:
+    if name is None:
+        return None
+    return tuple(texts(column(table, name, layout.table or Path(), role), layout.missing))
+
+
+def _attributes(
+    table: pa.Table, cells: dict[str, list[tuple[str, ...]]], id_column: str
+) -> pa.Table:
+    """All columns but the id; tag columns as text, or lists of it where a cell holds several."""
+    import pyarrow as pa
+
+    for name, values in cells.items():
+        if any(len(cell) > 1 for cell in values):
+            array = pa.array([list(cell) for cell in values], pa.list_(pa.string()))
+        else:
+            array = pa.array([cell[0] if cell else None for cell in values], pa.string())
+        table = table.set_column(table.column_names.index(name), name, array)
+    return table.drop_columns([id_column])
