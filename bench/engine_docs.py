@@ -68,8 +68,8 @@ finds these; *What is taken for what* shows how much they cost. `airplanes` and 
 of all pictures, are easy and pull the other way, which the mean of classes undoes.
 
 Drawn are the paper's few queries of each class, all is every picture in turn, and no query
-counts as its own result. Times are rough: they are of single pictures, and other programs may
-have kept the machine busy.
+counts as its own result. Times are of single pictures, on two
+cores that hardly anything else was using.
 
 """
 
