@@ -45,6 +45,12 @@ def test_one_flag_takes_several_encoders():
     assert repeat_flag(given) == expected
 
 
+def test_one_flag_takes_several_named_encoders_but_no_option():
+    given = ["reproduce", "engine", "-e", "a b=onnx:a", "c=opencv:b", "dd:e", "--second=ab:cd"]
+    expected = [*given[:4], "-e", "c=opencv:b", "-e", "dd:e", "--second=ab:cd"]
+    assert repeat_flag(given) == expected
+
+
 def test_doctor(likelens):
     code, out, _ = likelens("doctor", "--json")
     found = json.loads(out)

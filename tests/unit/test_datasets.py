@@ -296,6 +296,14 @@ class TestVsd:
         assert catalogue.tags.names == ("Denim", "Tees", "blue")
         assert catalogue.attributes["phase"].to_pylist()[-1] == "train"
 
+    def test_a_plain_list_of_images(self, vsd):
+        whole = Catalogue.open(vsd, images=vsd.parent.parent / "pictures", part=["gallery"])
+        vsd.write_text(json.dumps(json.loads(vsd.read_text())["images"], indent=1))
+        plain = Catalogue.open(vsd, images=vsd.parent.parent / "pictures", part=["gallery"])
+        assert (plain.ids, plain.products, plain.labels) == (
+            whole.ids, whole.products, whole.labels,
+        )  # fmt: skip
+
     def test_phases_and_lists_of_pictures(self, vsd, tmp_path, monkeypatch):
         def found(*part):
             return Catalogue.open(vsd, images=vsd.parent.parent / "pictures", part=list(part))

@@ -11,11 +11,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from conftest import paint
 from likelens import Catalogue, Judgements, discover, embed, garments, open_encoder
+from likelens._discover.advice import advice
 from likelens._discover.agree import spearman
+from likelens._discover.contest import _middle_share
 from likelens._discover.pairs import Asked
 from likelens._discover.pooled import read_pool
-from likelens._discover.values import metric_names
-from likelens.report.discovery import headline, read_rows, render_discovery, strips
+from likelens._discover.values import Figure, metric_names
+from likelens.report.discovery import headline, read_rows, render_discovery, strips, summary
 from likelens.store.base import open_store
 from likelens.values.errors import BadSpec, BadTable
 
@@ -199,11 +201,31 @@ class TestScores:
         assert (found.queries, found.gallery, found.pairs) == (20, 60, len(judgements))
         assert found.positives == judgements.grades.sum()
         assert found.prevalence == found.positives / found.pairs
-        assert found.lower_bound == found.positives / 1200
+        assert found.possible == 20 * 59
+        assert found.lower_bound == found.positives / found.possible
         assert found.with_both <= found.with_positive <= found.queries
 
+    @pytest.mark.parametrize("wilds", [False, True])
+    @pytest.mark.parametrize("apart", [False, True])
+    def test_possible_pairs_are_counted_by_hand(self, catalogue, wild, apart, wilds):
+        asking = wild if wilds else catalogue
+        judged = judge(catalogue, asking, range(0, 30, 2))
+        queries = wild if wilds else None
+        board = discover(
+            catalogue, [COLOUR], judged, queries=queries, k=KS, pool_k=2, different_products=apart
+        )
+        by_hand = sum(
+            (wilds or query != item)
+            and not (apart and asking.products[asking.position[query]] == product)
+            for query in board.queries.ids
+            for item, product in zip(catalogue.ids, catalogue.products, strict=True)
+        )
+        assert board.statistics.possible == by_hand
+        assert board.to_dict()["statistics"]["lower_bound"] == board.statistics.positives / by_hand
+
     def test_the_board_is_in_order_and_chance_is_last(self, board):
-        means = [entry.figures["roc_auc_macro"].mean for entry in board.entries]
+        assert board.rank_by == "inferred_ap"
+        means = [entry.figures["inferred_ap"].mean for entry in board.entries]
         assert means == sorted(means, reverse=True)
         assert board.entries[-1].control
         for entry in board.entries:
@@ -221,7 +243,8 @@ class TestScores:
         good = judgements.grades > 0
         names = np.array(judgements.queries)[good], np.array(judgements.candidates)[good]
         only = Judgements(*(tuple(one.tolist()) for one in names), judgements.grades[good])
-        board = discover(catalogue, LINEUP, only, k=KS)
+        assert discover(catalogue, LINEUP, only, k=KS).rank_by == "inferred_ap"
+        board = discover(catalogue, LINEUP, only, k=KS, rank_by="roc_auc_macro")
         assert board.rank_by == "hr_at_5"
         assert any("roc_auc_macro has no value here" in note for note in board.notes)
         assert math.isnan(board.entries[0].figures["roc_auc_macro"].mean)
@@ -284,6 +307,27 @@ class TestSampledNegatives:
         page = render_discovery(drawn)
         assert "negatives of the areas are sampled" in page
         assert "±" in page
+
+    def test_a_union_of_nearly_the_whole_gallery_is_told(self, many, judged_many):
+        board = discover(
+            many, ["opencv:colour?bins=2", "opencv:hog?size=32"], judged_many, k=KS,
+            negatives="sampled",
+        )  # fmt: skip
+        unions = [
+            set(np.concatenate([entry.top[query, 99:500] for entry in board.entries]).tolist())
+            for query in range(len(board.queries))
+        ]
+        share = np.mean([len(union - {-1}) for union in unions]) / len(board.catalogue)
+        text = f"what 2 encoders rank 100 to 500 is {share:.0%} of the gallery"
+        assert share > 0.8
+        assert any(note.startswith(text) for note in board.notes)
+
+    def test_a_union_of_a_part_of_the_gallery_is_not(self):
+        tops = {"a": np.tile(np.arange(600), (2, 1)), "b": np.tile(np.arange(600), (2, 1))}
+        assert _middle_share(tops, 1000) == 0.401
+        tops["b"] = np.full((2, 600), -1)
+        assert _middle_share(tops, 1000) == 0.401
+        assert _middle_share({"b": tops["b"]}, 1000) == 0
 
     def test_leaving_one_out_keeps_a_negative_for_each_positive(self, many, judged_many):
         lineup = ["opencv:colour?bins=2", "opencv:hog?size=32"]
@@ -493,9 +537,9 @@ class TestWrongUse:
             ({"k": ()}, "k = none"),
             ({"k": (0, 5)}, "k = 0, 5"),
             ({"k": "5"}, "k = 5 "),
-            ({"k": 0}, "k = 0 "),
-            ({"pool_k": 2.5}, "a pool of depth 2.5"),
-            ({"pool_k": 0}, "a pool of depth 0"),
+            ({"k": 0}, "k = 0 is no cut-off"),
+            ({"pool_k": 2.5}, "no pool of depth 2.5"),
+            ({"pool_k": 0}, "no pool of depth 0"),
             ({"rank_by": "hr_at_7"}, "no metric 'hr_at_7'"),
             ({"definition": "papper"}, "no definition 'papper'"),
             ({"negatives": "all"}, "no negatives 'all'"),
@@ -524,7 +568,76 @@ class TestWrongUse:
         assert board.table.num_rows == 2
 
 
+class TestAdvice:
+    """Who has no part in the pool, and where chance stands above an encoder."""
+
+    def shares(self, board, **shares):
+        """The board with other shares of unjudged results."""
+        named = {COLOUR: shares.get("colour", 0.1), HOG: shares.get("hog", 0.2), RANDOM: 0.97}
+        entries = tuple(
+            replace(entry, unjudged=dict.fromkeys(KS, named[entry.name])) for entry in board.entries
+        )
+        return replace(board, entries=entries)
+
+    def test_of_nobody_where_all_is_well(self, board):
+        assert advice(self.shares(board)) == ()
+
+    def test_of_results_that_nobody_judged(self, board):
+        said = advice(self.shares(board, hog=0.83))
+        text = (
+            f"{HOG}: 83% of its first 5 results are unjudged: HR, MRR and infAP score it too low, "
+            "areas with annotated negatives and bpref too high; pool its first results too"
+        )
+        assert said == (text,)
+        drawn = replace(self.shares(board, hog=0.83), run={**board.run, "negatives": "sampled"})
+        assert "too low, bpref too high" in advice(drawn)[0]
+
+    def test_of_every_encoder_in_one_sentence(self, board):
+        said = advice(self.shares(board, hog=0.83, colour=0.6))
+        assert len(said) == 1
+        assert said[0].startswith("at least 60% of every encoder's first 5 results are unjudged")
+
+    def test_of_those_that_the_pools_file_does_not_name(self, catalogue, judgements, tmp_path):
+        path, ids = tmp_path / "pool.csv", catalogue.ids
+        path.write_text(f"query,candidate,{HOG}\n{ids[0]},{ids[1]},1\n")
+        board = discover(catalogue, LINEUP, judgements, k=KS, pool=path)
+        told = [note for note in board.notes if "no part in the pool" in note]
+        assert [note.split()[0] for note in told] == [COLOUR]
+        assert told[0] in render_discovery(board).partition('id="metrics"')[0]
+        path.write_text(f"query,candidate,another\n{ids[0]},{ids[1]},1\n")
+        board = discover(catalogue, LINEUP, judgements, k=KS, pool=path)
+        assert not any("no part in the pool" in note for note in board.notes)
+
+    def test_of_chance_above_an_encoder(self, board):
+        figures = {
+            name: {"roc_auc_macro": Figure(mean, mean, mean)}
+            for name, mean in ((COLOUR, 0.6), (HOG, 0.36), (RANDOM, 0.52))
+        }
+        entries = tuple(
+            replace(one, figures=figures[one.name]) for one in self.shares(board).entries
+        )
+        said = advice(replace(board, entries=entries, rank_by="roc_auc_macro"))
+        assert len(said) == 1
+        assert said[0].startswith(f"by ROC-AUC macro {RANDOM}, which is chance, stands above {HOG}")
+        assert "--rank-by inferred_ap" in said[0]
+
+
 class TestPage:
+    def test_counts_the_queries_that_scores_rest_on(self, board):
+        found = board.statistics
+        text = f"{found.with_positive} with a pair alike, {found.with_both} with both kinds"
+        assert text in summary(board)
+        page = render_discovery(board)
+        assert "of them with a pair alike" in page
+        assert "as we read the paper" in page
+        assert "as in the paper;" not in page
+
+    def test_says_the_command_with_its_store_and_folder(self, catalogue, judgements, tmp_path):
+        board = discover(catalogue, [COLOUR], judgements, tmp_path / "vectors", k=KS)
+        page = board.write(tmp_path / "pages").read_text()
+        assert f"--store {tmp_path / 'vectors'}" in page
+        assert f"--out {tmp_path / 'pages'}" in page
+
     def test_chance_above_all_encoders_is_told(self, board):
         first = board.entries[0]
         worse = replace(first, rank=2)

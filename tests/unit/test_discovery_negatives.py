@@ -187,6 +187,12 @@ def test_wrong_use(rankings, options, kind, message):
         sampled_negatives(rankings, [[0, 1, 1]], **options)
 
 
+def test_baselines_without_names_are_refused():
+    ranks, scores = rankings(0)
+    with pytest.raises(BadSpec, match="the baselines are ndarray and have no names"):
+        discovery(ranks, scores, judged(), negatives="sampled", baselines=ranks)
+
+
 def test_wrong_baselines():
     ranks, scores = rankings(0)
     lists = np.full((6, 500), 700)

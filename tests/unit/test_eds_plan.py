@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil, comb
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
 
 from likelens import eds
+from likelens.eds import _plan
 from likelens.eds._plan import _worst
 from likelens.values.errors import BadShape, BadSpec
 
@@ -71,7 +73,7 @@ def test_no_sample_is_larger_than_chebyshev_asks_for_and_none_misses(epsilon, p)
 
 def test_a_large_sample_needs_no_smaller_one_to_be_tried():
     found = eds.sample_size(0.01, 0.05)
-    assert found == eds.SampleSize(50_000, 9_651)
+    assert found == eds.SampleSize(50_000, 9_651, 9_604)
     assert all(_worst(size, 0.01) > 0.05 for size in range(9_400, 9_651, 10))
 
 
@@ -88,6 +90,23 @@ def test_very_large_samples_take_little():
     assert eds.sample_size(3e-5, 0.05).binomial == 1_067_083_335
     assert eds.sample_size(1e-5, 0.05).binomial == 9_603_650_010  # more than 32 bits hold
     assert 8_000 < eds.sample_size(0.05, 1e-20).binomial < 9_000
+
+
+def test_beyond_a_bound_no_sizes_are_tried(monkeypatch):
+    monkeypatch.setattr(_plan, "_off", None)
+    assert eds.sample_size(1e-9, 0.05) == eds.SampleSize(5 * 10**18, None, ANY)
+    for epsilon, q, p in [(1e-300, 0.05, None), (1e-6, 0.05, 1e-6), (1e-7, 1e-9, 0.3)]:
+        found = eds.sample_size(epsilon, q, p)
+        assert found.binomial is None
+        assert 0 < found.normal < found.chebyshev
+
+
+@pytest.mark.parametrize(("epsilon", "q", "p"), [(0.01, 0.05, None), (0.02, 0.1, 0.3)])
+def test_the_normal_approximation_is_that_of_scipy(epsilon, q, p):
+    share = 0.5 if p is None else p
+    found = eds.sample_size(epsilon, q, p)
+    assert found.normal == ceil(norm.isf(q / 2) ** 2 * share * (1 - share) / epsilon**2)
+    assert found.normal == pytest.approx(found.binomial, rel=0.03)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,16 @@ def slow_lists(positions, k, own, products, query_products):
         yield found
 
 
+def possible_items(row, own, products, query_products):
+    """The items that may be candidates of a query."""
+    theirs = query_products[row]
+    return [
+        item
+        for item, product in enumerate(products)
+        if item != own[row] and (theirs is None or product != theirs)
+    ]
+
+
 def slow_pool(positions, k, own, products, query_products):
     """Pairs, ranks, overlap and Jaccard, a pair at a time."""
     names, pairs, ranks = list(positions), [], []
@@ -42,7 +52,8 @@ def slow_pool(positions, k, own, products, query_products):
         ranks += [line[:-1] for line in lines]
         sets = [set(lists[name]) for name in names]
         if lines:
-            shared.append([[100 * len(a & b) / k for a in sets] for b in sets])
+            most = min(k, len(possible_items(row, own, products, query_products)))
+            shared.append([[100 * len(a & b) / most for a in sets] for b in sets])
         ratios.append(
             [[100 * len(a & b) / len(a | b) if a | b else np.nan for a in sets] for b in sets]
         )
@@ -162,6 +173,12 @@ def test_one_encoder_overlaps_with_itself_and_two_with_equal_lists_too():
     assert (both.overlap == 100).all()
     assert (both.jaccard == 100).all()
     assert len(both) == 4
+
+
+def test_a_gallery_smaller_than_k_can_be_shared_as_a_whole():
+    found = eds.pool({"a": [[0, 1, 2]], "b": [[2, 1, 0]]}, 100, own=[0])
+    assert found.overlap.tolist() == [[100, 100], [100, 100]]
+    assert found.short == {"a": 1, "b": 1}
 
 
 def test_blocks_of_queries_make_no_difference(monkeypatch):

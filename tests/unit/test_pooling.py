@@ -239,6 +239,49 @@ def test_pool_on_the_command_line(likelens, wardrobe, tmp_path):
     assert known["table"] == str(out)
 
 
+@pytest.fixture
+def apart(tmp_path):
+    """Two tables in one folder, and the pictures of both in another; returns all three."""
+    images = tmp_path / "pictures"
+    for number in range(6):
+        paint(images / f"{number}.png", number)
+    gallery, wild = tmp_path / "tables" / "gallery.csv", tmp_path / "tables" / "wild.csv"
+    gallery.parent.mkdir()
+    gallery.write_text("id\n0\n1\n2\n3\n")
+    wild.write_text("id\n4\n5\n")
+    return gallery, wild, images
+
+
+def test_queries_may_have_their_pictures_where_the_gallery_has_them(likelens, apart, tmp_path):
+    gallery, wild, images = apart
+    code, text, said = likelens(
+        "annotate", "pool", gallery, "--images", images, "--queries", wild, "-e", COLOUR, "-k", 2,
+        "--out", tmp_path / "pool.csv",
+    )  # fmt: skip
+    assert code == 0, said
+    assert "4 pairs of 2 queries" in text
+
+
+def test_queries_without_pictures_need_a_toml_file(likelens, apart, tmp_path):
+    gallery, wild, images = apart
+    wild.write_text("id\n4\n5\n6\n")
+    asked = ("annotate", "pool", gallery, "--images", images, "-e", COLOUR, "-k", 2)
+    out = ("--out", tmp_path / "pool.csv")
+    code, _, said = likelens(*asked, "--queries", wild, *out)
+    assert code == 2
+    assert "none of the 3 rows has a picture" in said
+    assert "with the --images of SOURCE: 1 items have no picture: 6" in said
+    assert "TOML file (table, images, id, ...)" in said
+    wild.write_text("id\n4\n")
+    other = wild.with_suffix(".toml")
+    other.write_text(f'table = "wild.csv"\nimages = "{images}"\n')
+    assert likelens(*asked, "--queries", other, *out)[0] == 0
+    other.write_text(f'table = "wild.csv"\nimages = "{wild.parent}"\n')
+    code, _, said = likelens(*asked, "--queries", other, *out)
+    assert code == 2
+    assert "--images of SOURCE" not in said, "what it says itself stands"
+
+
 def test_a_pool_of_one_encoder_on_the_command_line(likelens, wardrobe, tmp_path):
     source, store = wardrobe
     code, text, _ = likelens(
@@ -274,6 +317,10 @@ def test_plan_on_the_command_line(likelens):
     assert code == 0
     assert "72,150" in text
     assert "50,000 by Chebyshev, 9,651 by the binomial" in text
+    code, text, _ = likelens("annotate", "plan", "--encoders", 3, "--epsilon", "1e-9")
+    assert code == 0
+    assert "5,000,000,000,000,000,000 by Chebyshev, about 960,364," in text
+    assert "by the normal approximation" in text
     code, text, _ = likelens(
         "annotate", "plan", "--encoders", 2, "--queries", 10, "-k", 3, "--epsilon", 0.05, "--json"
     )

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from likelens import eds
 from likelens.eds import VoteBook
+from likelens.eds._votes import database
 from likelens.eds._votes.turns import GAP, shuffled
 from likelens.values.errors import BadTable, MissingExtra, StoreBroken
 
@@ -377,9 +378,12 @@ class TestWrongUse:
                 book.put("Ann", "a", "x", vote)
         with pytest.raises(BadTable, match=r"no whole text: 'Ann\\udcff'"):
             book.put("Ann\udcff", "a", "x", 1)
-        for name in ("", "  "):
+        for name in ("", "  ", None, 7):
             with pytest.raises(BadTable, match="the expert has no name"):
                 book.put(name, "a", "x", 1)
+        for seconds in (-3, float("inf"), float("nan"), "2"):
+            with pytest.raises(BadTable, match="seconds are no time that an answer takes"):
+                book.put("Ann", "a", "x", 1, seconds=seconds)
         with pytest.raises(BadTable, match="pair a with y is not in the vote book"):
             book.put("Ann", "a", "y", 1)
         assert book.sizes()["answers"] == 0
@@ -392,6 +396,8 @@ class TestWrongUse:
             (["a"], [], {}, "1 queries and 0 candidates"),
             (["a"], ["x"], {"ranks": [1, 2]}, "1 queries and 2 ranks"),
             (["a"], ["x"], {"repeats": 1.5}, "1.5 is no share"),
+            (["a", "a"], ["x", "x"], {}, "1 pairs to judge stand more than once: a with x"),
+            (["a", "a"], ["x", "y"], {"possible": [3, 597]}, r"candidates: a \(3, 597\)"),
             (["a"], ["x"], {"repeats": float("nan")}, "nan is no share"),
             (["a"], ["x"], {"known": [("a", "x", 2)]}, "has no one answer of 0 or 1"),
             (["a"], ["x"], {"known": [("a", "x", 0), ("a", "x", 1)]}, "no one answer"),
@@ -402,6 +408,29 @@ class TestWrongUse:
             with pytest.raises(BadTable, match=message):
                 book.add_pool(queries, candidates, **more)
             assert book.sizes()["pairs"] == 0
+
+    def test_whoever_takes_back_nothing_is_no_expert(self, book):
+        book.add_pool(["a"], ["x"])
+        assert book.undo("Zed") is None
+        assert book.progress() == ()
+
+    def test_an_item_with_itself_is_counted(self, book):
+        assert book.add_pool(["a", "b"], ["a", "x"]).itself == 1
+
+    def test_a_book_that_another_program_writes_to(self, tmp_path, monkeypatch):
+        told = threading.Event()
+        monkeypatch.setattr(database, "TELL_AFTER_SECONDS", 0.01)
+        monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.5)
+        with VoteBook.open(tmp_path / "v.db", waiting=told.set) as book:
+            other = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBroken, match="another program is writing to") as caught:
+                book.add_pool(["a"], ["x"])
+            assert told.is_set()
+            assert caught.value.mend == "try again when it has ended"
+            other.execute("ROLLBACK")
+            other.close()
+            assert book.add_pool(["a"], ["x"]).pairs == 1
 
     def test_a_known_pair_with_the_other_answer(self, book):
         book.add_pool(["a"], ["x"], known=[("a", "x", 1)])

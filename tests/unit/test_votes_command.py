@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 
 from likelens import Catalogue, Judgements
 from likelens.eds import prevalence
+from likelens.eds._votes import database
 
 POOL = "query,candidate,opencv:hog,opencv:orb\na,x,1,0\na,y,0,2\nb,x,3,1\nb,z,3,0\n"
 VOTES = """expert,query,candidate,vote
@@ -65,6 +67,41 @@ def test_import_and_status(run, told, tmp_path):
     assert (found["pairs"], found["known"], found["votes"], found["answers"]) == (4, 1, 7, 7)
     assert found["experts"][0] == {"expert": "Ann", "asked": 1, "answered": 0, "votes": 3}
     assert "7 votes count, of 7 answers" in run("status")[1]
+
+
+def test_one_of_each_is_said_so(run, tmp_path):
+    (tmp_path / "pool.csv").write_text("query,candidate,rank\na,x,1\n")
+    assert run("import", tmp_path / "pool.csv")[1].startswith("1 pair to judge added, 0 were there")
+    (tmp_path / "votes.csv").write_text("expert,query,candidate,vote\nAnn,a,x,1\n")
+    assert run("import", tmp_path / "votes.csv")[1].startswith("1 vote of 1 expert added, 0 of")
+    out = run("status")[1]
+    assert out.startswith("1 pair, 1 of them to judge in 1 round, 0 with a known answer")
+    assert "1 vote counts, of 1 answer ever given" in out
+
+
+def test_a_pair_of_an_item_with_itself(run, shop, tmp_path):
+    (tmp_path / "pool.csv").write_text("query,candidate,rank\n0,0,1\n0,1,2\n")
+    code, _, said = run("import", tmp_path / "pool.csv", "--catalogue", shop)
+    assert code == 2
+    assert "1 of 2 pairs to judge are of an item with itself: 0" in said
+    known = ("--catalogue", shop, "--queries", shop)
+    assert run("import", tmp_path / "pool.csv", *known)[::2] == (0, "")
+    code, _, said = run("import", tmp_path / "pool.csv")
+    assert code == 0
+    assert said.startswith("note: 1 pair of an item with itself: right only where")
+
+
+def test_import_says_that_it_waits(run, filled, monkeypatch):
+    monkeypatch.setattr(database, "TELL_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.5)
+    other = sqlite3.connect(filled / "votes.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    code, _, said = run("import", filled / "pool.csv")
+    other.close()
+    assert code == 1
+    assert said.startswith("note: another program is writing to the vote book; waiting for it")
+    assert "likelens: another program is writing to the vote book\n" in said
+    assert "try again when it has ended" in said
 
 
 def test_agree(run, told, filled):

@@ -99,7 +99,7 @@ class TestImport:
         assert judged.only_random.tolist() == [False, False, True, True]
         assert judged.all_pairs == 9 + 8
         assert book.sizes()["random"] == 3
-        load("more.csv", f"{head}a,x,3,1,9\na,z,2,0,10\nc,x,1,0,7\n")  # with what was there
+        load("more.csv", f"{head}a,x,3,1,10\na,z,2,0,10\nc,x,1,0,7\n")  # with what was there
         judged = book.judged()
         assert judged.ranks.tolist() == [1, 2, 2, 0, 1]
         assert judged.random.tolist() == [True, True, True, True, False]
@@ -149,6 +149,10 @@ class TestWrongUse:
              r"2 votes stand twice .*: Ann on a with x \(row 1 and row 6\), Ann on a with y"),
             ("v.csv", "query,candidate,rank,random\na,x,1,some\n",
              "1 cells of random are neither 0 nor 1: row 1 has 'some'"),
+            ("v.csv", "query,candidate,rank\na,x,1\na,y,2\na,x,3\n",
+             "1 pairs to judge stand more than once: a with x"),
+            ("v.csv", "query,candidate,rank,possible\na,x,1,3\na,y,2,597\na,z,3,\nb,x,1,9\n",
+             r"1 queries have several numbers of possible candidates: a \(3, 597\)"),
             ("v.csv", "query,candidate,rank,possible\na,x,1,-4\n", "possible candidates '-4'"),
             ("v.csv", HEAD + "Ann,a,x,2\nAnn,a,y,yes\nAnn,b,y,1\n",
              "2 of 3 labels are neither 0 nor 1: row 1 has '2', row 2 has 'yes'"),
@@ -188,6 +192,16 @@ class TestWrongUse:
         with pytest.raises(BadTable, match=message):
             load(name, text, **({} if names_experts else {"expert": "Ann"}))
         assert set(book.sizes().values()) == {0}
+
+    def test_an_item_with_itself_in_one_catalogue(self, book, load):
+        pool = "query,candidate,rank\na,a,1\na,b,2\nb,b,1\n"
+        with pytest.raises(
+            BadTable, match="2 of 3 pairs to judge are of an item with itself: a, b"
+        ):
+            load("pool.csv", pool, queries={"a", "b"}, candidates={"a", "b"}, closed=True)
+        assert set(book.sizes().values()) == {0}
+        done = load("pool.csv", pool, queries={"a", "b"}, candidates={"a", "b"})
+        assert (done.pairs, done.itself) == (3, 2)  # of two catalogues, as far as is known
 
     def test_unknown_items(self, book, load):
         with pytest.raises(BadTable, match=r"1 of 5 rows have queries .* catalogue: b"):

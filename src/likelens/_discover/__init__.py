@@ -1,7 +1,8 @@
 """Encoders ranked by what people judged alike.
 
 ``pairs`` finds the judged pairs in a catalogue, ``vectors`` reads one encoder's vectors after
-another, ``measure`` scores one encoder, ``contest`` all of them, and ``run`` is the way through.
+another, ``measure`` scores one encoder, ``contest`` all of them, ``advice`` says whom to doubt, and
+``run`` is the way through.
 """
 
 from .run import discover

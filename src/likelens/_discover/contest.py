@@ -8,7 +8,10 @@ import numpy as np
 
 from .. import eds, metrics
 from .._embed import Progress
+from ..metrics._negatives import HIGH, LOW
+from ..values.arrays import Positions
 from ..values.embeddings import EncoderCard
+from ..values.relevance import NONE
 from .agree import spearman
 from .identity import Identity, identity_pairs
 from .measure import Bench, Draws, Evidence, Flags, Setting
@@ -16,6 +19,7 @@ from .pairs import Asked, Pairs
 from .pooled import proposals
 from .robust import Robustness, Scores, leave_one_out
 from .values import (
+    AREAS,
     DiscoveryBoard,
     DiscoveryEntry,
     Statistics,
@@ -27,6 +31,9 @@ from .vectors import Vectors
 
 REPEATS = 10
 """How many times negatives are drawn."""
+
+NEARLY_ALL = 0.8
+"""The share of the gallery above which drawing from it is drawing from the gallery."""
 
 
 class Contest:
@@ -45,6 +52,7 @@ class Contest:
         self.identity = identity_pairs(asked, np.arange(len(asked.table)))
         self.bench = Bench(asked, pairs, self.identity, setting)
         self.draws: dict[str, Draws] = {}
+        self.notes: list[str] = []
         self.cards: dict[str, tuple[EncoderCard, int, int]] = {}
 
     def look_all(self) -> dict[str, Evidence]:
@@ -64,9 +72,16 @@ class Contest:
 
     def _draw(self, found: Mapping[str, Evidence], total: int) -> None:
         tops = {name: one.top for name, one in found.items() if not is_control(name)}
+        tops = tops or {name: one.top for name, one in found.items()}
+        share = _middle_share(tops, len(self.asked.gallery))
+        if share > NEARLY_ALL:
+            self.notes.append(
+                f"what {len(tops)} encoders rank {LOW} to {HIGH} is {share:.0%} of the gallery, so "
+                "the negatives drawn from it are nearly random pictures"
+            )
         drawn = [
             metrics.sampled_negatives(
-                tops or {name: one.top for name, one in found.items()},
+                tops,
                 self.pairs.triples,
                 own=self.asked.own,
                 seed=self.setting.seed + repeat,
@@ -84,12 +99,12 @@ class Contest:
         made = {
             name: self.bench.figures(one, self.draws.get(name)) for name, one in evidence.items()
         }
-        rank_by, notes = self.setting.rank_by, list[str]()
+        rank_by, notes = self.setting.rank_by, [*self.notes]
         if all(np.isnan(figures[rank_by].mean) for figures, _ in made.values()):
             instead = f"hr_at_{max(self.setting.ks)}"
             notes.append(
-                f"{rank_by} has no value here (it needs queries with a positive and a negative), "
-                f"so encoders stand by {instead}"
+                f"{rank_by} has no value here (it needs queries with a positive"
+                f"{' and a negative' if rank_by in AREAS else ''}), so encoders stand by {instead}"
             )
             rank_by = instead
         tests = metrics.compare_pairs(
@@ -142,7 +157,15 @@ class Contest:
             positives=pairs.positives,
             with_positive=int(good.sum()),
             with_both=int((good & bad).sum()),
+            possible=self._possible(),
         )
+
+    def _possible(self) -> int:
+        """Pairs of a query and an item that may be its candidate."""
+        every = len(self.asked.table) * len(self.asked.gallery)
+        apart = self.identity if self.setting.different_products else None
+        kin = 0 if apart is None else len(apart)
+        return every - int((self.asked.own != NONE).sum()) - kin
 
     def _robustness(self, evidence: Mapping[str, Evidence], pooled: eds.Pool) -> Robustness:
         names = [*metric_names(self.setting.ks)]
@@ -170,3 +193,16 @@ class Contest:
             for metric in cut_names(self.setting.ks)
         }
         return Identity(len(np.unique(self.identity.rows)), len(self.identity), agreement)
+
+
+def _middle_share(tops: Mapping[str, Positions], items: int) -> float:
+    """The share of the gallery that some encoder ranks where negatives are drawn from.
+
+    Args:
+        tops: by encoder (q, >= 500) positions of each query's first results; -1 for none.
+        items: how many the gallery has.
+    """
+    middle = np.concatenate([top[:, LOW - 1 : HIGH] for top in tops.values()], axis=1)
+    middle.sort(axis=1)
+    distinct = (middle != NONE) & (np.diff(middle, axis=1, prepend=NONE) != 0)
+    return float(distinct.sum(axis=1).mean() / items)

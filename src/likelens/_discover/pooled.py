@@ -76,7 +76,8 @@ def read_pool(path: str | os.PathLike[str], asked: Asked) -> tuple[eds.Pool, tup
         positions[name] = lists
     elsewhere = int((~there).sum())
     note = f"{elsewhere:,} pairs of the pool are of pictures that nobody judged here"
-    return eds.pool(positions, deepest), (note,) if elsewhere else ()
+    pool = eds.pool(positions, deepest, items=len(asked.gallery))
+    return pool, (note,) if elsewhere else ()
 
 
 def _ranks(cells: list[object], name: str, place: Path) -> Positions:

@@ -24,12 +24,16 @@ from ..values.catalogue import Catalogue
 from ..values.errors import BadSpec, BadTable, first_few, nearest
 from ..values.files import installed
 from ..values.qrels import Judgements
+from .advice import advice
 from .contest import Contest
 from .measure import Evidence, Setting
 from .pairs import Asked, Pairs, find_pairs
 from .pooled import read_pool
 from .values import DiscoveryBoard, is_control, metric_names
 from .vectors import Vectors, embedded
+
+RANK_BY = "inferred_ap"
+"""The metric that decides the place, if none is named: see docs/who-to-trust.md."""
 
 LIBRARIES = ("likelens", "numpy", "scipy", "onnxruntime", "opencv-python-headless", "pillow")
 """Whose versions may move a score, and are noted."""
@@ -45,7 +49,7 @@ def discover(
     k: int | Sequence[int] = (5, 9),
     definition: Literal["paper", "release"] = "paper",
     negatives: Literal["annotated", "sampled"] = "annotated",
-    rank_by: str = "roc_auc_macro",
+    rank_by: str = RANK_BY,
     pool: str | os.PathLike[str] | None = None,
     pool_k: int | None = None,
     different_products: bool = False,
@@ -70,10 +74,11 @@ def discover(
         definition: of HR@k and MRR@k, see ``metrics.discovery_of_pairs``. With ``release``
             results show each product once, if products are known.
         negatives: of the areas: those that people judged, or in their place as many as there
-            are positives, drawn from ranks 100 to 500 of the encoders compared, controls
-            apart.
+            are positives, drawn from what any of the encoders compared, controls apart, ranks
+            at 100 to 500: another one may rank such an item among its first.
         rank_by: the metric that decides the place, by its name in tables; where it has no
-            value, HR at the largest k takes its place.
+            value, HR at the largest k takes its place. Areas with annotated negatives and
+            bpref favour encoders that took no part in choosing the pairs, and chance.
         pool: the file of ``annotate pool``, which says what each encoder proposed; scores are
             then also taken with each one's proposals left out.
         pool_k: the same with the first so many results of the encoders compared.
@@ -132,13 +137,11 @@ def discover(
         "pool-k": pool_k,
         "different-products": different_products or None,
         "skip-unknown": skip_unknown or None,
+        "store": None if store is None or isinstance(store, Store) else str(store),
     }
-    return replace(
-        board,
-        notes=(*notes, *more, *of_pool, *board.notes, *catalogue.notes),
-        missing=missing,
-        run=_facts(catalogue, setting, options),
-    )
+    board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
+    said = (*notes, *more, *of_pool, *board.notes, *advice(board), *catalogue.notes)
+    return replace(board, notes=said)
 
 
 def _setting(
@@ -151,11 +154,17 @@ def _setting(
     seed: int,
 ) -> Setting:
     cuts = tuple(k) if isinstance(k, Iterable) else (k,)
-    if not cuts or not all(_is_cut(cut) for cut in (*cuts, 1 if pool_k is None else pool_k)):
+    if not cuts or not all(_is_cut(cut) for cut in cuts):
         raise BadSpec(
-            f"k = {first_few(cuts) or 'none'} and a pool of depth {pool_k} are no cut-offs",
-            where="-k, --pool-k",
+            f"k = {first_few(cuts) or 'none'} is no cut-off",
+            where="-k",
             mend="give whole numbers from 1",
+        )
+    if pool_k is not None and not _is_cut(pool_k):
+        raise BadSpec(
+            f"there is no pool of depth {pool_k}",
+            where="--pool-k",
+            mend="give a whole number from 1",
         )
     cuts = tuple(sorted({int(cut) for cut in cuts}))
     known = metric_names(cuts)
@@ -232,7 +241,7 @@ def _facts(catalogue: Catalogue, setting: Setting, options: Mapping[str, Any]) -
     usual = {
         "definition": "paper",
         "negatives": "annotated",
-        "rank-by": "roc_auc_macro",
+        "rank-by": RANK_BY,
         "seed": 0,
     }
     chosen = {

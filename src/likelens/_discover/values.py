@@ -86,6 +86,8 @@ class Statistics:
         positives: of them.
         with_positive: queries that have one.
         with_both: queries that have a positive and a negative.
+        possible: pairs of a query and an item that may be its candidate: not itself, nor, with
+            different products, a picture of its own product.
     """
 
     queries: int
@@ -94,6 +96,7 @@ class Statistics:
     positives: int
     with_positive: int
     with_both: int
+    possible: int
 
     @property
     def prevalence(self) -> float:
@@ -102,8 +105,8 @@ class Statistics:
 
     @property
     def lower_bound(self) -> float:
-        """Positives of all pairs of a query and an item: p_LB, as if no other were positive."""
-        return self.positives / (self.queries * self.gallery)
+        """Positives of all possible pairs: p_LB, as if no other were positive."""
+        return self.positives / self.possible
 
     def row(self) -> dict[str, Any]:
         """As a row of a table."""

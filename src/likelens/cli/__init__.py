@@ -15,7 +15,9 @@ from typing import TextIO
 from ..values.errors import LikelensError, LikelensWarning
 from .app import app
 
-SPEC = re.compile(r"[a-z][a-z0-9_]+:.+")
+SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
+"""An encoder, or in some commands ``NAME=`` and an encoder."""
+
 ENCODER_FLAGS = ("-e", "--encoder")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,15 +13,18 @@ from .annotate_book import Votes, open_book, say, table
 from .annotate_pool import plan, pool
 from .annotate_resolve import resolve
 
-if TYPE_CHECKING:
-    from ..values.catalogue import Catalogue
-
 Queries = Annotated[
     Path | None,
     typer.Option(
         metavar="SOURCE", help="The catalogue of the queries, if another.", show_default=False
     ),
 ]
+
+ITSELF = (
+    "{} of an item with itself: right only where queries and candidates are of two catalogues; "
+    "name both (--catalogue, --queries), or leave such pairs out"
+)
+WAITING = "another program is writing to the vote book; waiting for it, a minute at most"
 
 app = typer.Typer(
     help="Ask experts: choose pairs, keep votes, see how far they agree.", no_args_is_help=True
@@ -68,9 +71,10 @@ def import_votes(
     With --catalogue, items that are not in it are refused.
     """
     from ..eds import VoteBook, read_content
+    from ..report.formats import plural
 
     items = None if catalogue is None else frozenset(catalogue.ids)
-    asked = _opened(queries)
+    asked = None if queries is None else options.open_other(queries, catalogue)
     content = read_content(  # before the book is made: a file that is refused makes none
         file,
         expert=expert,
@@ -78,32 +82,27 @@ def import_votes(
         repeats=repeats,
         queries=items if asked is None else frozenset(asked.ids),
         candidates=items,
+        closed=catalogue is not None and asked is None,
     )
-    with VoteBook.open(votes) as book:
+    with VoteBook.open(votes, waiting=lambda: show.note(WAITING)) as book:
         done = book.add(content)
     if as_json:
         show.print_json({"votes_in": book.place, **vars(done)})
         return
     if done.experts:
         text = (
-            f"{done.votes:,} votes of {len(done.experts):,} experts added, {done.changed:,} of "
-            f"them a changed mind; {done.there:,} were there; {done.pairs:,} new pairs"
+            f"{plural(done.votes, 'vote')} of {plural(len(done.experts), 'expert')} added, "
+            f"{done.changed:,} of them a changed mind; {plural(done.there, 'was', 'were')} there; "
+            f"{plural(done.pairs, 'new pair')}"
         )
     else:
         text = (
-            f"{done.pairs:,} pairs to judge added, {done.there:,} were there; "
-            f"{done.known:,} known pairs"
+            f"{plural(done.pairs, 'pair')} to judge added, "
+            f"{plural(done.there, 'was', 'were')} there; {plural(done.known, 'known pair')}"
         )
     say(text)
-
-
-def _opened(source: Path | None) -> Catalogue | None:
-    """The catalogue of the queries, if there is one."""
-    if source is None:
-        return None
-    from ..values.catalogue import Catalogue
-
-    return Catalogue.open(source)
+    if done.itself and asked is None:
+        show.note(ITSELF.format(plural(done.itself, "pair")))
 
 
 @app.command("export")
@@ -143,7 +142,9 @@ def export_votes(
     as_json: options.AsJson = False,
 ) -> None:
     """Write judgements made of the votes, or the votes themselves."""
-    asked = _opened(queries)
+    from ..report.formats import plural
+
+    asked = None if queries is None else options.open_other(queries, catalogue)
     with open_book(votes) as book:
         done = book.export_file(
             file, rule=rule, random=random, metadata=metadata, catalogue=catalogue, queries=asked
@@ -159,22 +160,26 @@ def export_votes(
         counts = {"rows": done.rows, "left_out": done.left_out, "random": done.random}
         show.print_json({"file": file, "rule": rule, **counts, "metadata": images})
         return
-    left = f"; {done.left_out:,} pairs have no vote and are left out" if done.left_out else ""
-    say(f"{file}: {done.rows:,} rows by the rule {rule}{left}")
+    unvoted = plural(done.left_out, "pair has no vote and is", "pairs have no vote and are")
+    left = f"; {unvoted} left out" if done.left_out else ""
+    say(f"{file}: {plural(done.rows, 'row')} by the rule {rule}{left}")
     if done.random:
         show.note(
-            f"{done.random:,} rows are of random pairs: most are easy negatives, which raise the "
-            "ROC-AUC of every encoder; --no-random leaves them out"
+            f"{plural(done.random, 'row is', 'rows are')} of random pairs: most are easy "
+            "negatives, which raise the ROC-AUC of every encoder; --no-random leaves them out"
         )
     if release is not None:
-        say(f"{metadata}: {len(release.images):,} images below {release.root}")
+        say(f"{metadata}: {plural(len(release.images), 'image')} below {release.root}")
         if release.both:
-            show.note(f"{release.both:,} images ask and can be found: their phase is query")
+            both = plural(release.both, "image asks", "images ask")
+            show.note(f"{both} and can be found: their phase is query")
 
 
 @app.command("status")
 def show_status(votes: Votes = "votes.db", as_json: options.AsJson = False) -> None:
     """Show what a vote book holds, and how far each expert is."""
+    from ..report.formats import plural
+
     with open_book(votes) as book:
         sizes, experts = book.sizes(), book.progress()
     if as_json:
@@ -183,11 +188,12 @@ def show_status(votes: Votes = "votes.db", as_json: options.AsJson = False) -> N
         )
         return
     say(
-        f"{sizes['pairs']:,} pairs, {sizes['to_judge']:,} of them to judge in "
-        f"{sizes['rounds']:,} rounds, {sizes['known']:,} with a known answer, "
+        f"{plural(sizes['pairs'], 'pair')}, {sizes['to_judge']:,} of them to judge in "
+        f"{plural(sizes['rounds'], 'round')}, {sizes['known']:,} with a known answer, "
         f"{sizes['random']:,} drawn at random"
     )
-    say(f"{sizes['votes']:,} votes count, of {sizes['answers']:,} answers ever given")
+    counted = plural(sizes["votes"], "vote counts", "votes count")
+    say(f"{counted}, of {plural(sizes['answers'], 'answer')} ever given")
     rows = [(one.expert, f"{one.votes:,}", f"{one.answered:,}", f"{one.left:,}") for one in experts]
     if rows:
         table(("expert", "votes", "questions answered", "left"), rows)

@@ -63,11 +63,10 @@ def pool(
     """Choose the pairs worth judging: the union of what several encoders find first."""
     from .._pooling import check_suffix, pool_catalogue
     from ..encoders.base import Running
-    from ..values.catalogue import Catalogue
 
     check_suffix(out)
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
-    asked = None if queries is None else Catalogue.open(queries)
+    asked = None if queries is None else options.open_other(queries, catalogue)
     with show.progress_bar() as progress:
         found = pool_catalogue(
             catalogue,
@@ -210,9 +209,12 @@ def _print_plan(found: Plan) -> None:
 
 
 def _print_size(size: SampleSize, epsilon: float, confidence: float) -> None:
+    other = f"about {size.normal:,} by the normal approximation"  # at once, however many
+    if size.binomial is not None:
+        other = f"{size.binomial:,} by the binomial distribution"
     show.stdout().print(
         f"random pairs to know the prevalence within {epsilon:g} at {confidence:.4g} confidence: "
-        f"{size.chebyshev:,} by Chebyshev, {size.binomial:,} by the binomial distribution",
+        f"{size.chebyshev:,} by Chebyshev, {other}",
         markup=False,
         soft_wrap=True,
     )

@@ -54,15 +54,16 @@ Cuts = Annotated[
 ]
 Definition = Annotated[
     Literal["paper", "release"] | None,
-    _judged("HR@k and MRR@k as in the paper (default) or as in its released code."),
+    _judged("HR@k and MRR@k as we read the paper (default) or as in its released code."),
 ]
 Negatives = Annotated[
     Literal["annotated", "sampled"] | None,
-    _judged("Negatives of the areas: those judged (default), or drawn from ranks 100 to 500."),
+    _judged(
+        "Negatives of the areas: those judged (default), or drawn from ranks 100 to 500 of any "
+        "encoder."
+    ),
 ]
-RankBy = Annotated[
-    str | None, _judged("The metric that decides the place (default: roc_auc_macro).")
-]
+RankBy = Annotated[str | None, _judged("The metric that decides the place (default: inferred_ap).")]
 DifferentProducts = Annotated[
     bool, _judged("Leave a query's own product out of its results.", "--different-products")
 ]
@@ -209,12 +210,11 @@ def evaluate_by_judgements(
 ) -> None:
     """Score encoders by judgements, write the page, and show the leaderboard."""
     from .._discover import discover
-    from ..values.catalogue import Catalogue
     from ..values.qrels import Judgements as Read
 
     given = Read.read(judgements)
     if "queries" in settings:
-        settings["queries"] = Catalogue.open(settings["queries"])
+        settings["queries"] = options.open_other(settings["queries"], catalogue)
     with show.progress_bar() as progress:
         board = discover(catalogue, encoders, given, store, progress=progress, **settings)
         progress("writing the report", 0, 1)

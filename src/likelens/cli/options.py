@@ -282,6 +282,42 @@ def _refuse_descriptions(names: Iterable[str]) -> None:
         )
 
 
+def open_other(source: Path, catalogue: Any) -> Any:
+    """A catalogue beside SOURCE, to which the options on reading belong.
+
+    Where a table's pictures are not beside it, and its TOML file names no folder either, all of
+    them may be in the --images of SOURCE.
+
+    Args:
+        source: what to open.
+        catalogue: that of SOURCE, or None.
+
+    Raises:
+        BadTable: as by ``Catalogue.open``; of a table, it says where such things can be told.
+    """
+    from ..values.catalogue import Catalogue
+    from ..values.errors import BadTable
+    from ..values.layout import find_layout
+
+    layout = find_layout(source)
+    if layout.table is None or layout.images is not None:
+        return Catalogue.open(source)
+    given = None if catalogue is None else catalogue.layout.given.get("images")
+    problems = {}
+    for images in dict.fromkeys((None, given)):
+        try:
+            return Catalogue.open(source, images=images)
+        except BadTable as error:
+            problems[error.what] = error
+    *_, last = problems.values()
+    raise BadTable(
+        "; with the --images of SOURCE: ".join(problems),
+        where=last.where,
+        mend=f"{last.mend}; options are about SOURCE, so what they should say of this table goes "
+        "into a TOML file (table, images, id, ...), which is given in its place",
+    ) from last
+
+
 def columns(text: str) -> list[str]:
     """Names between commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -185,11 +186,11 @@ def discovery(
     pool_k: PoolDepth = None,
     definition: Annotated[
         Literal["paper", "release"],
-        typer.Option(help="HR@k and MRR@k as in the paper or as in its released code."),
+        typer.Option(help="HR@k and MRR@k as we read the paper or as in its released code."),
     ] = "paper",
     negatives: Annotated[
         Literal["annotated", "sampled"],
-        typer.Option(help="Negatives of the areas: judged, or drawn from ranks 100 to 500."),
+        typer.Option(help="Negatives: judged, or drawn from any encoder's ranks 100 to 500."),
     ] = "annotated",
     different_products: DifferentProducts = False,
     skip_unknown: SkipUnknown = False,
@@ -204,7 +205,6 @@ def discovery(
     from ..encoders.base import Running
     from ..reproduce import discovery as measure
     from ..reproduce import write_tables
-    from ..values.catalogue import Catalogue
 
     rows = named(encoder, preset, "vsd-generators", "vsd-additional")
     with show.progress_bar() as progress:
@@ -213,7 +213,7 @@ def discovery(
             judgements,
             rows,
             store or out / "store",
-            wild=None if wild is None else Catalogue.open(wild),
+            wild=None if wild is None else options.open_other(wild, catalogue),
             wild_judgements=wild_judgements,
             pool=pool,
             pool_k=pool_k,
@@ -257,7 +257,25 @@ def named(encoder: list[str] | None, preset: str | None, *usual: str) -> list[st
             "downloaded, unless HF_HUB_OFFLINE=1 is set"
         )
     known = {row.spec for row in rows if not isinstance(row, str)}
-    return [*rows, *(_row(text) for text in named_so if text not in known)]
+    found = [*rows, *(_row(text) for text in named_so if text not in known)]
+    _refuse_one_name_for_two(found)
+    return found
+
+
+def _refuse_one_name_for_two(rows: Sequence[str | Row]) -> None:
+    from ..values.errors import BadSpec, first_few
+
+    specs: dict[str, set[str]] = {}
+    for row in rows:
+        if not isinstance(row, str) and row.name:
+            specs.setdefault(row.name, set()).add(row.spec)
+    shared = {name: of for name, of in specs.items() if len(of) > 1}
+    if shared:
+        raise BadSpec(
+            f"{first_few(shared)} is the name of {first_few(sorted(next(iter(shared.values()))))}",
+            where="-e NAME=SPEC",
+            mend="give every encoder a name of its own",
+        )
 
 
 def _row(text: str) -> str | Row:

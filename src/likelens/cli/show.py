@@ -128,6 +128,8 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 def print_discovery(board: DiscoveryBoard) -> None:
     """The leaderboard by judgements as a table, and what leaving encoders out does."""
+    from ..report.discovery import counted
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right")
     table.add_column("encoder", overflow="fold")
@@ -158,7 +160,7 @@ def print_discovery(board: DiscoveryBoard) -> None:
     for name, why in board.missing.items():
         out.print(f"missing: {name}: {why}", markup=False, soft_wrap=True)
     out.print(
-        f"{found.queries:,} queries, {found.gallery:,} items, {found.pairs:,} judged pairs, "
+        f"{counted(found)}, {found.gallery:,} items, {found.pairs:,} judged pairs, "
         f"{found.prevalence:.1%} of them alike",
         markup=False,
         soft_wrap=True,

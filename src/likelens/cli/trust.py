@@ -21,7 +21,10 @@ def _assumed(text: str, **limits: float) -> object:
 
 def who_to_trust(
     seeds: Annotated[
-        int, typer.Option(help="How many shops, each with other garments and experts.", min=2)
+        int,
+        typer.Option(
+            help="How many shops, each with other garments and experts; intervals need 5.", min=2
+        ),
     ] = 20,
     out: Annotated[Path, typer.Option(help="Folder for the page and its charts.")] = Path(
         "who-to-trust"

@@ -21,6 +21,9 @@ GRID = 256
 FINE = 1_000.0
 """Expected variance of a count from which on small sample sizes need not be tried."""
 
+TRIED = 500_000
+"""So many sample sizes at most are tried, which takes about a second."""
+
 
 class Range(NamedTuple):
     """From the least to the most; ``likely`` is None where nothing is known to tell."""
@@ -55,11 +58,14 @@ class SampleSize:
 
     Attributes:
         chebyshev: by Eq. 3, for any distribution.
-        binomial: the least that is enough, by the binomial distribution itself.
+        binomial: the least that is enough, by the binomial distribution itself; None where
+            more than ``TRIED`` sizes would have to be tried.
+        normal: by the normal approximation of the binomial distribution.
     """
 
     chebyshev: int
-    binomial: int
+    binomial: int | None
+    normal: int
 
 
 def plan(
@@ -147,7 +153,8 @@ def sample_size(epsilon: float, q: float, p: float | None = None) -> SampleSize:
     and by the binomial distribution of a: the smallest b of which the same is true,
     whatever the prevalence, or for the given one. It is for a the number of positives among b
     pairs drawn independently. Chances of single counts make this condition waver with b: a
-    little above the smallest b there can be some that miss it narrowly.
+    little above the smallest b there can be some that miss it narrowly. With z the normal
+    quantile of 1 − q/2, the normal approximation of a gives z² p (1 − p) / ε², at once.
 
     Args:
         epsilon: ε, half the width, above 0 and below 1.
@@ -159,7 +166,9 @@ def sample_size(epsilon: float, q: float, p: float | None = None) -> SampleSize:
 
     Example:
         >>> sample_size(0.05, 0.05)
-        SampleSize(chebyshev=2000, binomial=391)
+        SampleSize(chebyshev=2000, binomial=391, normal=385)
+        >>> sample_size(1e-9, 0.05).binomial is None
+        True
     """
     for name, value in {"epsilon": epsilon, "q": q}.items():
         if not 0 < value < 1:
@@ -174,8 +183,14 @@ def sample_size(epsilon: float, q: float, p: float | None = None) -> SampleSize:
         )
     half, chance = _exact(epsilon), _exact(q)
     variance = Fraction(1, 4) if p is None else _exact(p) * (1 - _exact(p))
-    chebyshev = max(1, math.ceil(variance / (half**2 * chance)))
-    return SampleSize(chebyshev, _binomial(float(half), q, p, chebyshev))
+    least = variance / half**2
+    chebyshev = max(1, math.ceil(least / chance))
+    normal = max(1, math.ceil(least * _quantile(q) ** 2))
+    tried = _tried(normal, half, variance)
+    binomial = None
+    if tried <= TRIED:
+        binomial = _binomial(float(half), q, p, range(max(1, normal - tried), chebyshev + 1))
+    return SampleSize(chebyshev, binomial, normal)
 
 
 def _exact(value: float) -> Fraction:
@@ -183,28 +198,32 @@ def _exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def _binomial(half: float, q: float, p: float | None, enough: int) -> int:
-    """The smallest b that keeps |a/b − p| below ``half`` but for a chance of q."""
-    for first in range(_start(half, q, p), enough + 1, STEP):
-        sizes = np.arange(first, min(first + STEP, enough + 1))
+def _quantile(q: float) -> Fraction:
+    """What a normal distribution exceeds, on either side, with a chance of q."""
+    from scipy.special import ndtri
+
+    return Fraction(float(ndtri(q / 2)))
+
+
+def _tried(normal: int, half: Fraction, variance: Fraction) -> int:
+    """How far below what the normal distribution needs the smallest size may lie.
+
+    Anywhere where that is small; else it is right but for about 1/ε by the steps of counts, and
+    a little for the variance.
+    """
+    if normal * variance < FINE:
+        return normal
+    return min(normal, math.ceil(4 / half + 100 / variance))
+
+
+def _binomial(half: float, q: float, p: float | None, among: range) -> int:
+    """The smallest b of some that keeps |a/b − p| below ``half`` but for a chance of q."""
+    for first in among[::STEP]:
+        sizes = np.arange(first, min(first + STEP, among.stop))
         for size in sizes[_off(sizes, half, p) <= q].tolist():
             if p is not None or _worst(size, half) <= q:
                 return int(size)
-    return enough
-
-
-def _start(half: float, q: float, p: float | None) -> int:
-    """A size well below the answer: 1, or of a large one what the normal distribution needs.
-
-    That is right but for about 1/ε by the steps of counts, and a little for the variance.
-    """
-    from scipy.special import ndtri
-
-    variance = 0.25 if p is None else p * (1 - p)
-    normal = float(ndtri(q / 2)) ** 2 * variance / half**2
-    if normal * variance < FINE:
-        return 1
-    return max(1, int(normal - 4 / half - 100 / variance))
+    return among[-1]
 
 
 def _off(sizes: Array, half: float, p: float | None) -> Floats:

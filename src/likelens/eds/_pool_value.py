@@ -97,8 +97,9 @@ class Pool:
     def overlap(self) -> Floats:
         """(m, m) percent: the candidates that two encoders share, by k.
 
-        The mean over queries of 100 |A ∩ B| / k, with A and B the first k of each. Queries
-        without any candidate are left out. The diagonal is 100 where no list is short.
+        The mean over queries of 100 |A ∩ B| / k, with A and B the first k of each; where fewer
+        than k items may be candidates, by their number. Queries without any candidate are left
+        out. The diagonal is 100 where no list is shorter than it can be.
         """
         return self._overlaps[0]
 
@@ -177,7 +178,8 @@ class Pool:
         """Overlap and Jaccard, an encoder against all at a time."""
         flags, queries = self.ranks > 0, self.pairs[:, 0]
         sizes = self._counted(flags, queries)
-        asked = int((self.per_query > 0).sum())
+        asked = self.per_query > 0
+        most = np.minimum(self.k, self.possible)[asked, None]
         overlap = np.empty((len(self.encoders),) * 2)
         jaccard = np.empty_like(overlap)
         for place in range(len(self.encoders)):
@@ -186,7 +188,7 @@ class Pool:
             union = sizes + sizes[:, [place]] - shared
             known = (union > 0).sum(axis=0)
             ratios = (shared / np.maximum(union, 1)).sum(axis=0)
-            overlap[place] = 100 * shared.sum(axis=0) / (self.k * asked)
+            overlap[place] = 100 * (shared[asked] / most).mean(axis=0)
             jaccard[place] = np.where(known, 100 * ratios / np.maximum(known, 1), np.nan)
         return overlap, jaccard
 

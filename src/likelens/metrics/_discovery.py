@@ -132,8 +132,8 @@ def discovery(
             that stands twice counts once. What nobody judged is neither.
         k: cut-offs of HR@k and MRR@k.
         negatives: of the areas: ``"annotated"``, the pairs with label 0; or ``"sampled"``,
-            in their place as many as there are positives, drawn from ranks 100 to 500 of the
-            baselines (``sampled_negatives``).
+            in their place as many as there are positives, drawn from what any of the
+            baselines ranks at 100 to 500 (``sampled_negatives``).
         definition: of HR@k and MRR@k.
         products: (n,) product of each item. With ``"release"`` the lists are then without
             the query's product and show of every other product the best picture only.
@@ -175,6 +175,7 @@ def discovery(
         pair_ranks = places[asked, candidates]
     sampled = None
     if negatives == "sampled":
+        _check_baselines(baselines)
         lists = middle_lists({"ranks": places} if baselines is None else baselines, places.shape)
         draws = (
             sampled_negatives(lists, judged, own=itself, seed=seed + turn)
@@ -287,6 +288,15 @@ def discovery_of_pairs(
             **{name: _average([draw[name][1] for draw in areas]) for name in AREAS},
         },
     )
+
+
+def _check_baselines(baselines: object) -> None:
+    if baselines is not None and not isinstance(baselines, Mapping):
+        raise BadSpec(
+            f"the baselines are {type(baselines).__name__} and have no names",
+            where="baselines",
+            mend='give them by name, such as {"baseline": ranks}',
+        )
 
 
 def _cuts(k: int | Sequence[int]) -> tuple[int, ...]:

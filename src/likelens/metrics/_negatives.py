@@ -32,7 +32,9 @@ def sampled_negatives(
     baseline ranks from ``low`` to ``high``: alike enough not to be trivial, too far down to
     be often a match. Never a candidate judged positive, never the query itself. Nobody
     judged them: a few are positive, and the more a baseline resembles an encoder, the harder
-    these negatives are for that encoder.
+    these negatives are for that encoder. The ranks are a union: an item that one baseline
+    ranks first is drawn if another ranks it there, and in a gallery hardly larger than the
+    union these are random items.
 
     Args:
         rankings: by baseline the (q, >= high) gallery positions of each query's items, best

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, cut_names
+from .._discover.advice import advice
+from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, Statistics, cut_names
 from ..values.files import make_folder, write_aside
 from .charts import Axis
 from .formats import labels, listed, number, percent, plural
@@ -84,7 +85,7 @@ def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
     make_folder(folder)
     table, page = board.table, folder / f"{NAME}.html"
     text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    html = render_discovery(board)
+    html = render_discovery(board, folder)
     write_aside(folder / f"{NAME}.csv", lambda path: pyarrow.csv.write_csv(table, path))
     write_aside(folder / f"{NAME}.parquet", lambda path: pyarrow.parquet.write_table(table, path))
     write_aside(folder / f"{NAME}.json", lambda path: path.write_text(text, encoding="utf-8"))
@@ -92,8 +93,8 @@ def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
     return page
 
 
-def render_discovery(board: DiscoveryBoard) -> str:
-    """The page as text."""
+def render_discovery(board: DiscoveryBoard, folder: Path = Path("report")) -> str:
+    """The page as text; the folder is that of the command that makes it again."""
     rows = read_rows(board)
     main = [row.figures[board.rank_by] for row in rows]
     return (
@@ -105,6 +106,8 @@ def render_discovery(board: DiscoveryBoard) -> str:
             title=headline(board, rows),
             deck=deck(board, rows),
             facts=_facts(board),
+            advice=advice(board),
+            read_as=read_as(board),
             names=board.names,
             score_name=board.names[board.rank_by],
             cuts=cut_names(board.ks),
@@ -113,7 +116,7 @@ def render_discovery(board: DiscoveryBoard) -> str:
             strips=strips(board, rows),
             strip_axis=_strip_axis(board, rows),
             short=labels(_all_names(board)),
-            command=command(board),
+            command=command(board, folder),
             run_facts=run_facts(board.run),
             version=version("likelens"),
         )
@@ -165,7 +168,7 @@ def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
         return "Only controls were compared."
     score, k = best.figures[board.rank_by], max(board.ks)
     said = (
-        f"{best.label} has a {board.names[board.rank_by]} of {number(score.mean)} "
+        f"The {board.names[board.rank_by]} of {best.label} is {number(score.mean)} "
         f"(95\u00a0% interval {score.interval()})"
     )
     unjudged = best.entry.unjudged[k]
@@ -176,6 +179,8 @@ def _facts(board: DiscoveryBoard) -> tuple[tuple[str, str], ...]:
     found = board.statistics
     return (
         (f"{found.queries:,}", "queries" + (", in the wild" if board.wild else "")),
+        (f"{found.with_positive:,}", "of them with a pair alike"),
+        (f"{found.with_both:,}", "with both kinds of pairs"),
         (f"{found.gallery:,}", "items to find"),
         (f"{found.pairs:,}", "judged pairs"),
         (percent(found.prevalence), "of them alike"),
@@ -225,7 +230,13 @@ def _all_names(board: DiscoveryBoard) -> list[str]:
     return list(dict.fromkeys([*(entry.name for entry in board.entries), *proposing]))
 
 
-def command(board: DiscoveryBoard) -> tuple[str, ...]:
+def read_as(board: DiscoveryBoard) -> str:
+    """What HR@k and MRR@k are taken to be."""
+    released = board.run["definition"] == "release"
+    return "as in the paper's released code" if released else "as we read the paper"
+
+
+def command(board: DiscoveryBoard, folder: Path) -> tuple[str, ...]:
     """The command that makes this comparison again, in parts that belong together."""
     run = board.run
     parts: list[tuple[str, ...]] = [("likelens", "evaluate", str(board.catalogue.layout.source))]
@@ -234,14 +245,27 @@ def command(board: DiscoveryBoard) -> tuple[str, ...]:
     for name, value in run["options"].items():
         parts.append((f"--{name}",) if value is True else (f"--{name}", str(value)))
     parts += [("-k", str(k)) for k in board.ks]
-    return tuple(shlex.join(part) for part in (*parts, ("--out", "report")))
+    return tuple(shlex.join(part) for part in (*parts, ("--out", str(folder))))
+
+
+def counted(found: Statistics) -> str:
+    """How many queries there are, and how many of them HR, MRR and the areas rest on.
+
+    Example:
+        >>> counted(Statistics(120, 500, 900, 300, 109, 95, 59_880))
+        '120 queries (109 with a pair alike, 95 with both kinds)'
+    """
+    return (
+        f"{plural(found.queries, 'query', 'queries')} ({found.with_positive:,} with a pair alike, "
+        f"{found.with_both:,} with both kinds)"
+    )
 
 
 def summary(board: DiscoveryBoard) -> str:
     """What was judged, in a sentence."""
     found = board.statistics
     return (
-        f"{plural(found.queries, 'query', 'queries')} and {plural(found.gallery, 'item')}; "
+        f"{counted(found)} and {plural(found.gallery, 'item')}; "
         f"{plural(found.pairs, 'judged pair')}, {percent(found.prevalence)} of them alike; "
         f"cut-offs {listed([str(k) for k in board.ks])}."
     )

@@ -206,7 +206,7 @@ def discovery(
     rows = list({row.spec: row for row in rows_of(encoders)}.values())
     opened, missing = open_rows(rows, running)
     lineup: list[Named] = [*opened, *controls(opened)]
-    kept = open_store(store)
+    kept = open_store(None) if store is None else store
     settings: dict[str, Any] = {
         "definition": definition,
         "negatives": negatives,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .._discover.values import cut_names
-from ..report.discovery import headline, read_rows, summary, write_discovery
+from ..report.discovery import headline, read_as, read_rows, summary, write_discovery
 from ..report.formats import chance, number, percent, plural
 from ..report.sections import Points, Section, Sheet, markdown_sections
 from ..values.files import make_folder, plain, write_aside
@@ -24,8 +25,8 @@ DIFFERENCES = {
     "its column with it.",
     "Numbers of the tables": "Tables 1 to 4 show what the paper's text and code say of them. That "
     "Table 5 is the leaderboard in the closed catalogue and Table 6 that in the wild is inferred.",
-    "HR@k and MRR@k": "As in the paper they are our reading of it, as in the release they are "
-    "those of its code; docs/discovery.md shows where they differ.",
+    "HR@k and MRR@k": "The paper's text could not be had: they are as we read it, or as in its "
+    "released code; docs/discovery.md shows where they differ.",
     "Macro areas": "Means over the queries that have a positive and a negative; Eq. 5 as printed "
     "divides by |D|.",
     "Fine-tuned rows": "Encoders trained on the data are rows once their checkpoint is given: "
@@ -104,8 +105,8 @@ def _summary(found: DiscoveryRun) -> Section:
         parts.append(f"{SETTINGS[setting].capitalize()}: {said}. {summary(board)}")
         run = board.run
         parts.append(
-            f"HR@k and MRR@k as in the {run['definition']}, negatives of the areas "
-            f"{run['negatives']}. {' '.join(f'{note}.' for note in board.notes)}".strip()
+            f"HR@k and MRR@k {read_as(board)}, negatives of the areas {run['negatives']}. "
+            f"{' '.join(f'{note}.' for note in board.notes)}".strip()
         )
     parts.append(f"Measured on {found.first.run['machine']}.")
     return Section("What was measured", tuple(parts))
@@ -131,8 +132,10 @@ def _statistics(found: DiscoveryRun) -> Section:
         for row in found.tables["table-1"]
     )  # fmt: skip
     about = (
-        "Lower bound of prevalence: pairs called alike of all pairs of a query and an item, as if "
-        "nobody had called another one alike."
+        "Lower bound of prevalence: pairs called alike of all pairs of a query and an item that "
+        "may be its candidate (not itself, nor, with --different-products, a picture of its own "
+        "product), as if nobody had called another one alike. HR and MRR rest on the queries with "
+        "a pair alike, macro areas with annotated negatives on those with both kinds."
     )
     return Section("Table 1: the data", (Sheet(heads, rows), about))
 
@@ -235,9 +238,10 @@ def _leaderboards(found: DiscoveryRun) -> Iterator[Section]:
         heads = ["place", "encoder", *(f"{name} (95 %)" for name in board.names.values())]
         heads += [f"unjudged of first {k}" for k in board.ks]
         heads += [f"paper, {board.names[name.removeprefix('published_')]}" for name in papers]
+        shared = Counter(row["rank"] for row in rows)
         cells = tuple(
             (
-                str(row["rank"]),
+                f"{row['rank']}{'=' if shared[row['rank']] > 1 else ''}",
                 row["name"],
                 *(_with_interval(row, metric) for metric in board.names),
                 *(percent(row[f"unjudged_at_{k}"]) for k in board.ks),

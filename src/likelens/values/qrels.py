@@ -65,8 +65,9 @@ class Judgements:
 
         Args:
             path: a table (CSV, TSV, Parquet) or JSON lines, by its suffix, with the columns
-                ``query``, ``candidate`` and ``grade``; JSON of the VSD release; any other
-                suffix is read as TREC qrels. See ``read_rows``.
+                ``query``, ``candidate`` and ``grade`` (or ``vote``, where there is no grade);
+                JSON of the VSD release; any other suffix is read as TREC qrels. See
+                ``read_rows``.
 
         Raises:
             BadTable: no such file, a line or column that is not so, a grade that is no
@@ -216,7 +217,8 @@ def _slices(rows: Positions, queries: Positions) -> list[slice]:
 
 def _grades(rows: Rows) -> Floats:
     """The grades of a file's rows."""
-    cells = rows.filled("grade", "judgements")
+    only_votes = "vote" in rows.columns and "grade" not in rows.columns
+    cells = rows.filled("vote" if only_votes else "grade", "judgements")
     return np.array(
         [_grade(cell, place, rows.path) for cell, place in zip(cells, rows.places, strict=True)]
     )

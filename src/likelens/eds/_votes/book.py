@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,8 +12,9 @@ from ...values.datasets.release import describe
 from ...values.errors import BadTable
 from .._rules import check_rule, resolve
 from . import adding, reading, voting
+from .checks import check_pairs, checked_share, is_time, named
 from .database import Database
-from .files import REPEATS, Content, checked_share, named, read_content
+from .files import REPEATS, Content, read_content
 from .values import (
     ALL_VOTES,
     NO_VOTE,
@@ -55,19 +56,27 @@ class VoteBook:
         self._database = database
 
     @classmethod
-    def open(cls, place: str | os.PathLike[str], *, create: bool = True) -> VoteBook:
+    def open(
+        cls,
+        place: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        waiting: Callable[[], None] | None = None,
+    ) -> VoteBook:
         """The vote book at a place.
 
         Args:
             place: the path of a SQLite file, or ``postgresql://user:password@host/name``.
             create: make it where none is; else that is an error.
+            waiting: called, from a thread of its own, when another program that writes to the
+                book keeps this one waiting for some seconds.
 
         Raises:
             BadTable: no vote book, one of a newer version, or a place that cannot be.
             MissingExtra: the library for the database is not installed.
             StoreBroken: damaged, or the server does not answer.
         """
-        return cls(Database(place, create=create))
+        return cls(Database(place, create=create, waiting=waiting))
 
     @property
     def place(self) -> str:
@@ -107,7 +116,8 @@ class VoteBook:
             candidate_ids: (p,) of each pair.
             ranks: (p,) best rank at which an encoder proposed each pair, from 1; 0 for none.
             random: (p,) whether each pair was drawn at random (it may have a rank as well).
-            possible: (p,) how many candidates the pair's query may have; 0 if unknown.
+            possible: (p,) how many candidates the pair's query may have, the same for all pairs
+                of a query; 0 if unknown.
             known: query, candidate and right answer of pairs that are mixed in. Those that are
                 not of the pool only check the experts, and are not exported as judgements.
             repeats: share of the pairs that each expert is asked twice; which, differs.
@@ -116,17 +126,17 @@ class VoteBook:
             How many pairs are new. A pair that is there already is not asked again.
 
         Raises:
-            BadTable: no pairs, lists of different lengths, a share that is none, or a known
-                pair with no answer, or with two.
+            BadTable: no pairs, one that stands twice, two numbers of candidates of one query,
+                lists of different lengths, a share that is none, or a known pair with no
+                answer, or with two.
         """
         count = len(query_ids)
+        counts = [0] * count if possible is None else [int(number) for number in possible]
         columns = {
             "candidates": candidate_ids,
             "ranks": [0] * count if ranks is None else [int(rank) for rank in ranks],
             "marks of random pairs": [False] * count if random is None else list(map(bool, random)),
-            "counts of possible candidates": (
-                [0] * count if possible is None else [int(number) for number in possible]
-            ),
+            "counts of possible candidates": counts,
         }
         odd = [f"{len(cells):,} {name}" for name, cells in columns.items() if len(cells) != count]
         if odd:
@@ -135,10 +145,10 @@ class VoteBook:
                 where=self.place,
                 mend="give one of each per pair",
             )
-        pooled: dict[Question, Pooled] = {}
-        for query, candidate, *how in zip(query_ids, *columns.values(), strict=True):
-            pair = Question(query, candidate)
-            pooled[pair] = Pooled(*how).joined(pooled.get(pair, Pooled()))
+        pairs = list(map(Question, query_ids, candidate_ids))
+        _, *how = columns.values()
+        pooled = dict(zip(pairs, map(Pooled, *how), strict=True))
+        check_pairs(pairs, counts, self.place)
         answers: dict[Question, int] = {}
         for query, candidate, answer in known:
             pair = Question(query, candidate)
@@ -149,7 +159,7 @@ class VoteBook:
                     mend="give the right answer of each known pair, once",
                 )
         done = self.add(Content(None, pooled, answers, checked_share(repeats)))
-        return Added(done.pairs, done.there, done.known)
+        return Added(done.pairs, done.there, done.known, done.itself)
 
     def add(self, content: Content) -> Imported:
         """Add what ``read_content`` has read from a file. All of it, or nothing.
@@ -162,7 +172,8 @@ class VoteBook:
         if not content.pooled and not content.answers:
             raise BadTable("there are no pairs to judge", where=self.place, mend="pool some first")
         added = adding.add_pairs(self._database, content.pooled, content.answers, content.repeats)
-        return Imported(pairs=added.pairs, there=added.there, known=added.known)
+        itself = sum(pair.query == pair.candidate for pair in content.pooled)
+        return Imported(pairs=added.pairs, there=added.there, known=added.known, itself=itself)
 
     def next_pair(self, expert: str) -> Question | None:
         """The question that an expert should answer next; None when all are answered.
@@ -185,10 +196,10 @@ class VoteBook:
             query: id.
             candidate: id.
             vote: 0 or 1.
-            seconds: how long the expert took.
+            seconds: how long the expert took, at least 0.
 
         Raises:
-            BadTable: another vote, no name, or a pair that is not in the book.
+            BadTable: another vote, no name, no time, or a pair that is not in the book.
         """
         if vote not in (0, 1):
             raise BadTable(
@@ -196,7 +207,14 @@ class VoteBook:
                 where=f"{query} with {candidate}",
                 mend="give 1 for alike, 0 for not alike",
             )
-        voting.put(self._database, named(expert), Question(query, candidate), int(vote), seconds)
+        if seconds is not None and not is_time(seconds):
+            raise BadTable(
+                f"{seconds!r} seconds are no time that an answer takes",
+                where=f"{query} with {candidate}",
+                mend="give seconds from 0, or nothing",
+            )
+        took = None if seconds is None else float(seconds)
+        voting.put(self._database, named(expert), Question(query, candidate), int(vote), took)
 
     def undo(self, expert: str) -> Question | None:
         """Take an expert's newest vote back, and return its pair; None if there is none.
@@ -239,6 +257,7 @@ class VoteBook:
         repeats: float | None = None,
         queries: Collection[str] | None = None,
         candidates: Collection[str] | None = None,
+        closed: bool = False,
     ) -> Imported:
         """Add what a file holds: votes, or pairs to judge. All of it, or nothing.
 
@@ -252,6 +271,7 @@ class VoteBook:
                 repeats=repeats,
                 queries=queries,
                 candidates=candidates,
+                closed=closed,
             )
         )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 PATIENCE_SECONDS = 60.0
 """How long a writer waits for the one before it."""
 
+TELL_AFTER_SECONDS = 3.0
+"""A writer that has waited so long says so."""
+
 LOCK = 5_172_637
 """Number of the lock that large writers of one PostgreSQL database hold."""
 
@@ -30,15 +35,23 @@ class Database:
     Args:
         place: a path of a SQLite file, or ``postgresql://user@host/name``.
         create: whether a book that is not there is made.
+        waiting: called, from a thread of its own, when another program keeps a writer waiting.
 
     Attributes:
         place: where it is, for messages; no password.
         seed: drawn when the book was made.
     """
 
-    def __init__(self, place: str | os.PathLike[str], *, create: bool) -> None:
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        create: bool,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
         text = os.fspath(place)
         self.place = text
+        self._waiting = waiting
         if "://" in text:
             url = _server(text)
             self.place = url.render_as_string(hide_password=True)
@@ -72,10 +85,26 @@ class Database:
         Args:
             many: whether it adds so much that two of them would wait for each other; they queue.
         """
-        with self._said_plainly(), self._writers.begin() as connection:
-            if many and connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        with self._said_plainly(), ExitStack() as stack:
+            with self._telling():
+                connection = stack.enter_context(self._writers.begin())
+                if many and connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
             yield connection
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Says so where a writer must wait for its turn."""
+        if self._waiting is None:
+            yield
+            return
+        timer = threading.Timer(TELL_AFTER_SECONDS, self._waiting)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Any]) -> None:
         """Add rows; those whose key is there already stay as they are."""
@@ -145,12 +174,24 @@ class Database:
                 mend="write it in UTF-8",
             ) from error
         except (sa.exc.StatementError, sa.exc.TimeoutError) as error:
+            if _is_busy(error):
+                raise StoreBroken(
+                    "another program is writing to the vote book",
+                    where=self.place,
+                    mend="try again when it has ended",
+                ) from error
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreBroken(
                 f"the database refuses: {reason[:200]}",
                 where=self.place,
                 mend="check that it is there, whole, and that you may write to it",
             ) from error
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether SQLite has waited in vain for another writer."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the other bits say why
 
 
 def _server(text: str) -> sa.URL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from ...values.errors import BadTable, first_few
 from ...values.judgement_files import POSSIBLE, RANDOM, Rows, read_rows
+from .checks import check_pairs, checked_share, is_time, named
 from .values import Given, Pooled, Question
 
 TRUTHS = {"0": False, "1": True, "false": False, "true": True}
@@ -20,10 +20,14 @@ REPEATS = 0.05
 
 @dataclass(frozen=True)
 class Known:
-    """Ids that there are, of queries and of candidates; None where any will do."""
+    """Ids that there are, of queries and of candidates; None where any will do.
+
+    ``closed`` where both are of one catalogue, in which no item is its own candidate.
+    """
 
     queries: Collection[str] | None = None
     candidates: Collection[str] | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def read_content(
     repeats: float | None = None,
     queries: Collection[str] | None = None,
     candidates: Collection[str] | None = None,
+    closed: bool = False,
 ) -> Content:
     """Votes, if the file has a column ``vote`` or ``grade``; else pairs to judge.
 
@@ -64,13 +69,16 @@ def read_content(
         repeats: of pairs to judge: share that each expert is asked twice.
         queries: ids that there are; others are refused.
         candidates: the same.
+        closed: whether queries and candidates are of one catalogue: a pair of an item with
+            itself is then none to judge. Equal ids of two catalogues may be two pictures.
 
     Raises:
         BadTable: a broken line, another label than 0 or 1, one vote twice with different
-            values, an unknown id, votes of nobody, an expert without votes, or nothing in
-            it. The message counts them and names the first few.
+            values, a pair to judge twice, two numbers of candidates of one query, an unknown
+            id, votes of nobody, an expert without votes, or nothing in it. The message
+            counts them and names the first few.
     """
-    place, there = Path(path), Known(queries, candidates)
+    place, there = Path(path), Known(queries, candidates, closed)
     content = _read(place, None if expert is None else named(expert), there)
     if content.votes is None:
         answers = {} if known is None else _answers(Path(known), there)
@@ -85,33 +93,6 @@ def read_content(
     return content
 
 
-def named(expert: str) -> str:
-    """An expert's name without blanks around it.
-
-    Raises:
-        BadTable: nothing is left.
-    """
-    name = expert.strip()
-    if not name:
-        raise BadTable("the expert has no name", where="expert", mend="give one")
-    return name
-
-
-def checked_share(repeats: float) -> float:
-    """A share of questions that come back.
-
-    Raises:
-        BadTable: it is none.
-    """
-    if not 0 <= repeats <= 1:
-        raise BadTable(
-            f"{repeats} is no share of questions to repeat",
-            where="repeats",
-            mend="give 0 for none, 0.05 for every twentieth, up to 1",
-        )
-    return repeats
-
-
 def _read(path: Path, expert: str | None, known: Known) -> Content:
     rows = read_rows(path)
     if not len(rows):
@@ -124,6 +105,8 @@ def _read(path: Path, expert: str | None, known: Known) -> Content:
     label = next((name for name in ("vote", "grade") if name in rows.columns), None)
     if label is None:
         _refuse_expert(rows, expert)
+        if known.closed:
+            _refuse_itself(asked, rows)
         return Content(pooled=_pooled(rows, asked))
     votes = _labels(rows, label)
     given = [
@@ -248,7 +231,7 @@ def _seconds(rows: Rows) -> list[float | None]:
     odd = [
         place
         for one, place in zip(found, rows.places, strict=True)
-        if one is not None and not 0 <= one < math.inf
+        if one is not None and not is_time(one)
     ]
     if odd:
         raise BadTable(
@@ -281,17 +264,28 @@ def _refuse_torn(keys: Sequence[tuple[Any, ...]], votes: Sequence[int], rows: Ro
 def _pooled(rows: Rows, asked: Sequence[Question]) -> dict[Question, Pooled]:
     """How each pair came into the pool: its best rank over all columns of ranks, and the draw."""
     ranked = [cells for name, cells in rows.columns.items() if name == "rank" or ":" in name]
-    possible = rows.columns.get(POSSIBLE, [None] * len(rows))
-    found: dict[Question, Pooled] = {}
-    for row, (pair, drawn) in enumerate(zip(asked, _truths(rows, RANDOM), strict=True)):
+    possible = [
+        _count(cell, "number of possible candidates", rows, row)
+        for row, cell in enumerate(rows.columns.get(POSSIBLE, [None] * len(rows)))
+    ]
+    best = []
+    for row in range(len(rows)):
         ranks = [_count(cells[row], "rank", rows, row) for cells in ranked]
-        here = Pooled(
-            min(filter(None, ranks), default=0),
-            drawn,
-            _count(possible[row], "number of possible candidates", rows, row),
+        best.append(min(filter(None, ranks), default=0))
+    check_pairs(asked, possible, str(rows.path))
+    return dict(zip(asked, map(Pooled, best, _truths(rows, RANDOM), possible), strict=True))
+
+
+def _refuse_itself(asked: Sequence[Question], rows: Rows) -> None:
+    """In one catalogue no item is its own candidate."""
+    itself = [pair.query for pair in asked if pair.query == pair.candidate]
+    if itself:
+        raise BadTable(
+            f"{len(itself):,} of {len(asked):,} pairs to judge are of an item with itself: "
+            f"{first_few(itself)}",
+            where=str(rows.path),
+            mend="leave them out; if the queries are of another catalogue, name it: --queries",
         )
-        found[pair] = here.joined(found.get(pair, Pooled()))
-    return found
 
 
 def _count(cell: str | None, what: str, rows: Rows, row: int) -> int:

@@ -169,11 +169,18 @@ class Past(NamedTuple):
 
 @dataclass(frozen=True)
 class Added:
-    """What adding pairs to judge did: new pairs, pairs that were there, known pairs."""
+    """What adding pairs to judge did.
+
+    Attributes:
+        pairs, there, known: new pairs, pairs that were there, known pairs.
+        itself: pairs whose query and candidate have one id: right only where these are of two
+            catalogues.
+    """
 
     pairs: int
     there: int
     known: int
+    itself: int = 0
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,7 @@ class Imported:
         experts: names of the experts in the file.
         pairs: new pairs, to judge or voted on.
         known: known pairs mixed in.
+        itself: pairs to judge whose query and candidate have one id.
     """
 
     votes: int = 0
@@ -195,6 +203,7 @@ class Imported:
     experts: tuple[str, ...] = ()
     pairs: int = 0
     known: int = 0
+    itself: int = 0
 
 
 @dataclass(frozen=True)

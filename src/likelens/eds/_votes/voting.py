@@ -79,6 +79,8 @@ def undo(database: Database, name: str) -> Question | None:
         was nothing to take back.
     """
     with database.writing() as connection:
+        if find_expert(connection, name) is None:
+            return None
         expert = hold_expert(database, connection, name)
         mine = live().where(votes.c.expert == expert).order_by(votes.c.id.desc())
         last = connection.execute(mine.limit(1)).one_or_none()

@@ -11,7 +11,7 @@ from .budget import DEPTHS, RANDOM, TAGGED
 from .draw import ENCODERS
 from .score import METRICS
 from .seed import SIZES
-from .study import Trust, Twice
+from .study import FEWEST, Trust, Twice
 from .tables import HITS, encoder_rows
 
 ORDER = "Spearman's correlation with the true order of the encoders"
@@ -90,10 +90,8 @@ def _chart(name: str, words: Words, svg: str) -> Chart:
 
 
 def _over(found: Trust) -> str:
-    return (
-        f"means of {len(found.shops)} simulated shops of {found.settings.items:,} garments, "
-        "with 95\u00a0% intervals"
-    )
+    shops = f"means of {len(found.shops)} simulated shops of {found.settings.items:,} garments"
+    return f"{shops}, with 95\u00a0% intervals" if len(found.shops) >= FEWEST else shops
 
 
 def _percent(estimate: Estimate) -> Estimate:

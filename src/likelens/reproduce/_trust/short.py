@@ -6,9 +6,9 @@ from ...report.formats import listed, percent
 from .budget import HOURS, SPENT, TAGGED
 from .draw import ENCODERS
 from .score import DEEPEST
-from .study import Trust, Twice
+from .study import FEWEST, Trust, Twice
 from .tables import HITS
-from .words import best_by, change, fairest, figure, share, sign
+from .words import best_by, change, doubt, fairest, figure, matters_alike, rivals, share, sign
 
 NEAR, FAR = "ROC-AUC micro", "ROC-AUC micro, sampled"
 """ROC-AUC with the negatives that experts gave, and with those drawn from the rankings."""
@@ -16,13 +16,23 @@ NEAR, FAR = "ROC-AUC micro", "ROC-AUC micro, sampled"
 MANY, FEW = (10, 3), (2, DEEPEST)
 """Many encoders with short lists, and few with long ones."""
 
+SLACK = 0.05
+"""A loss of what pools find that counts as none."""
+
 Finding = tuple[str, str]
 """A term, which follows the figures too, and what is said of it."""
 
 
 def in_short(found: Trust) -> tuple[Finding, ...]:
     """The findings, in the order of the document."""
-    return _pools(found), _hits(found), _areas(found), _day(found), _tags(found)
+    findings = (_pools(found), _hits(found), _areas(found), _day(found), _tags(found))
+    return findings if len(found.shops) >= FEWEST else (_few_shops(found), *findings)
+
+
+def _few_shops(found: Trust) -> Finding:
+    return f"Only {len(found.shops)} shops", (
+        f"Fewer than {FEWEST} give no intervals, so that nothing here can be told from chance."
+    )
 
 
 def widths(found: Trust) -> str:
@@ -36,8 +46,8 @@ def widths(found: Trust) -> str:
 
 
 def _pools(found: Trust) -> Finding:
-    cheaper = found.found(*MANY, "share").mean <= found.found(*FEW, "share").mean
-    wins = cheaper and found.found(*MANY).mean >= found.found(*FEW).mean
+    cheaper = sign(found.more(MANY, FEW, "share")) < 0
+    wins = cheaper and found.more(MANY, FEW, "recall").low > -SLACK
     term = "Many short lists find as much as few long ones, for less" if wins else "What pools find"
     return term, widths(found)
 
@@ -45,21 +55,27 @@ def _pools(found: Trust) -> Finding:
 def _hits(found: Trust) -> Finding:
     lost = found.twice(HITS, Twice.lost)
     term = f"{HITS} favours those who chose the pairs" if sign(lost) > 0 else f"{HITS} and pools"
-    return term, (
-        "When an encoder stays out of the pool it loses "
-        f"{share(found.twice(HITS, Twice.share_lost))} of its {HITS}, though it is the same "
-        f"encoder. Among {len(ENCODERS)} that is {change(lost)}."
+    part = found.share_lost(HITS)
+    loses = (
+        f"When an encoder stays out of the pool it loses {share(part)} of its {HITS}, though it "
+        "is the same encoder."
+        if sign(part) > 0
+        else f"Whether an encoder that stays out of the pool loses {HITS} cannot be told from "
+        f"chance ({share(part)} of it)."
     )
+    return term, f"{loses} Among {len(ENCODERS)} encoders staying out is {change(lost)}."
 
 
 def _areas(found: Trust) -> Finding:
     near, far = (found.twice(metric, Twice.lost) for metric in (NEAR, FAR))
-    mends = sign(near) and abs(far.mean) < abs(near.mean)
+    mends = sign(near) and sign(found.matters(NEAR, FAR)) > 0
+    fair = fairest(found)
     term = "ROC-AUC is as fair as its negatives" if mends else "ROC-AUC and its negatives"
     return term, (
         f"With the negatives that experts gave, staying out is {change(near)}; with negatives "
-        f"from the middle of the rankings it is {change(far)}. Of all metrics here "
-        f"{fairest(found)} depends least on who took part."
+        "from the middle of the rankings, in a shop of this size nearly random pictures, it is "
+        f"{change(far)}. Of all metrics here {fair} depends least on who took part"
+        f"{doubt(matters_alike(found, fair))}."
     )
 
 
@@ -68,18 +84,28 @@ def _day(found: Trust) -> Finding:
     others = [metric for metric in (HITS, NEAR, FAR) if metric != best]
     reached = [f"{metric} {figure(found.at_hours(SPENT, metric))}" for metric in others]
     return "What a day of judging buys", (
-        f"After {SPENT:g} hours of work {best} agrees best with the true order (Spearman "
-        f"{figure(found.at_hours(SPENT, best))}); beside it, {listed(reached)}."
+        f"After {SPENT:g} hours of work {best} comes closest to the true order (Spearman "
+        f"{figure(found.at_hours(SPENT, best))}){doubt(rivals(found, SPENT, best))}. Beside it: "
+        f"{listed(reached)}."
     )
 
 
 def _tags(found: Trust) -> Finding:
     full, few = TAGGED
-    early = HOURS[1]
-    best = best_by(found, early)
+    early, last = HOURS[1], HOURS[-1]
+    reached = figure(found.at_hours(last, few))
+    alone = (
+        f"end at {reached}, however long one types"
+        if types_all(found, few)
+        else f"are at {reached} after {last:g} hours"
+    )
     return "Tags are worth what they say", (
         f"{early:g} hours of typing in all tags: {figure(found.at_hours(early, full))} by "
-        f"CorrEmbed; {early:g} hours of experts: {figure(found.at_hours(early, best))} by {best}. "
-        f"Kind and colour alone end at {figure(found.at_hours(HOURS[-1], few))}, however long one "
-        "types."
+        f"CorrEmbed; {early:g} hours of experts: {figure(found.at_hours(early, HITS))} by {HITS}. "
+        f"Kind and colour alone {alone}."
     )
+
+
+def types_all(found: Trust, name: str) -> bool:
+    """Whether the longest budget is enough to type in the tags of every garment."""
+    return found.settings.tagged(HOURS[-1], TAGGED[name]) >= found.settings.items

@@ -21,11 +21,23 @@ from ...values.arrays import Floats, Positions
 from ...values.errors import BadSpec
 from ...values.files import plain, write_aside
 from .budget import HOURS
+from .draw import ENCODERS
 from .score import Settings, places
 from .seed import measure_shop
 
 VERSION = 1
 """Raised when the same seed gives other figures than before."""
+
+FEWEST = 5
+"""Shops that an interval needs: of fewer, chance alone can make a few that are all alike."""
+
+Ends = tuple[float, float]
+"""The least and the most that a figure can be."""
+
+ANY: Ends = (-math.inf, math.inf)
+SHARE: Ends = (0.0, 1.0)
+CORRELATION: Ends = (-1.0, 1.0)
+PLACES: Ends = (1.0 - len(ENCODERS), len(ENCODERS) - 1.0)
 
 Shop = Mapping[str, Any]
 """What ``measure_shop`` gives of one seed."""
@@ -43,21 +55,45 @@ class Trust:
     settings: Settings
     shops: tuple[Shop, ...] = field(repr=False)
 
-    def over(self, value: Callable[[Shop], float]) -> Estimate:
-        """The mean of a figure over the shops, with its 95 % interval."""
-        return estimate([value(shop) for shop in self.shops])
+    def over(self, value: Callable[[Shop], float], ends: Ends = ANY) -> Estimate:
+        """The mean of a figure over the shops, with its 95 % interval; see ``estimate``."""
+        return estimate([value(shop) for shop in self.shops], ends)
 
     def fact(self, name: str) -> Estimate:
         """A figure of the shops as such, such as the prevalence."""
-        return self.over(lambda shop: shop["facts"][name])
+        ends = {"kappa": CORRELATION, "pairs": (0.0, math.inf)}.get(name, SHARE)
+        return self.over(lambda shop: shop["facts"][name], ends)
 
     def found(self, size: int, k: int, what: str = "recall") -> Estimate:
         """What pools of so many encoders find at a depth: ``recall``, or ``share`` judged."""
-        return self.over(lambda shop: _row(shop["found"], size=size, k=k)[what])
+        return self.over(lambda shop: _row(shop["found"], size=size, k=k)[what], SHARE)
 
-    def twice(self, metric: str, value: Callable[[Twice], float]) -> Estimate:
-        """A figure of the two judgements of each encoder, see ``Twice``."""
-        return self.over(lambda shop: value(Twice.of(shop, metric)))
+    def more(self, pool: tuple[int, int], other: tuple[int, int], what: str) -> Estimate:
+        """How much more pools of one size and depth find, or judge, than others, shop by shop."""
+
+        def apart(shop: Shop) -> float:
+            one, two = (_row(shop["found"], size=size, k=k)[what] for size, k in (pool, other))
+            return float(one - two)
+
+        return self.over(apart, CORRELATION)
+
+    def twice(self, metric: str, value: Callable[[Twice], float], ends: Ends = PLACES) -> Estimate:
+        """A figure of the two judgements of each encoder, see ``Twice``; in places, as a rule."""
+        return self.over(lambda shop: value(Twice.of(shop, metric)), ends)
+
+    def share_lost(self, metric: str) -> Estimate:
+        """Share of the mean score that is lost by staying out."""
+        return self.twice(metric, Twice.share_lost, (-math.inf, 1.0))
+
+    def matters(self, metric: str, other: str) -> Estimate:
+        """By how many places it matters more to one metric than to another who took part."""
+        signs = [math.copysign(1, self.twice(name, Twice.lost).mean) for name in (metric, other)]
+
+        def apart(shop: Shop) -> float:
+            one, two = (Twice.of(shop, name).lost() for name in (metric, other))
+            return signs[0] * one - signs[1] * two
+
+        return self.over(apart)
 
     def by_hours(self, metric: str) -> list[tuple[float, Estimate]]:
         """Agreement with the true order for each budget."""
@@ -65,29 +101,49 @@ class Trust:
 
     def at_hours(self, hours: float, metric: str) -> Estimate:
         """Agreement with the true order for a budget."""
-        return self.over(lambda shop: _row(shop["hours"], hours=hours)["order"][metric])
+        return self.over(
+            lambda shop: _row(shop["hours"], hours=hours)["order"][metric], CORRELATION
+        )
 
     def ahead(self, hours: float, one: str, other: str) -> Estimate:
         """How much better one metric agrees with the true order than another, shop by shop."""
+        return self._apart([("hours", {"hours": hours}, name) for name in (one, other)])
+
+    def gained(self, hours: float, before: float, metric: str) -> Estimate:
+        """How much better a metric agrees with the true order after more hours, shop by shop."""
+        return self._apart([("hours", {"hours": each}, metric) for each in (hours, before)])
+
+    def deeper(self, k: int, other: int, metric: str) -> Estimate:
+        """How much better a metric agrees with the true order at one depth, shop by shop."""
+        return self._apart([("depths", {"k": each}, metric) for each in (k, other)])
+
+    def _apart(self, two: Sequence[tuple[str, Mapping[str, float], str]]) -> Estimate:
+        """The first of two agreements (table, row, metric) less the second."""
 
         def apart(shop: Shop) -> float:
-            order = _row(shop["hours"], hours=hours)["order"]
-            values = [math.nan if order[name] is None else order[name] for name in (one, other)]
-            return float(values[0] - values[1])
+            found = [_row(shop[table], **row)["order"][metric] for table, row, metric in two]
+            one, other = (math.nan if value is None else float(value) for value in found)
+            return one - other
 
-        return self.over(apart)
+        return self.over(apart, (-2.0, 2.0))
 
     def bought(self, hours: float, what: str) -> Estimate:
         """How many ``pairs`` of how many ``queries`` are judged, or items are ``tagged``."""
-        return self.over(lambda shop: _row(shop["hours"], hours=hours)[what])
+        return self.over(lambda shop: _row(shop["hours"], hours=hours)[what], (0.0, math.inf))
 
     def by_depth(self, k: int, metric: str) -> Estimate:
         """Agreement with the true order, the same budget spent at a depth."""
-        return self.over(lambda shop: _row(shop["depths"], k=k)["order"][metric])
+        return self.over(lambda shop: _row(shop["depths"], k=k)["order"][metric], CORRELATION)
 
     def at_depth(self, k: int) -> float:
         """How many queries the same budget reaches at a depth."""
         return self.over(lambda shop: _row(shop["depths"], k=k)["queries"]).mean
+
+    def ends_early(self, k: int) -> bool:
+        """Whether a shop has asked with every garment at a depth, before the budget is spent."""
+        return any(
+            _row(shop["depths"], k=k)["queries"] >= self.settings.items for shop in self.shops
+        )
 
     @cached_property
     def tables(self) -> dict[str, list[dict[str, Any]]]:
@@ -132,7 +188,11 @@ class Twice:
 
     def lost(self) -> float:
         """Places that an encoder loses by staying out."""
-        return float((self.outside_place - self.inside_place).mean())
+        return float(self.losses().mean())
+
+    def losses(self) -> Floats:
+        """(m,) places that each encoder loses by staying out."""
+        return self.outside_place - self.inside_place
 
     def share_lost(self) -> float:
         """Share of the mean score that is lost by staying out."""
@@ -151,7 +211,7 @@ def trust(
     Args:
         work: folder where the figures of each seed are kept; a run that was broken off
             goes on there. Those of other settings are made anew.
-        seeds: how many shops; 2 at least, so that there are intervals.
+        seeds: how many shops; 2 at least, and ``FEWEST`` for intervals.
         settings: what is taken as given.
         progress: told of every shop.
 
@@ -165,9 +225,9 @@ def trust(
     settings = settings or Settings()
     if seeds < 2:
         raise BadSpec(
-            f"{seeds} seeds give no interval",
+            f"seeds is {seeds}, which says nothing of other shops",
             where="who-to-trust, seeds",
-            mend="give 2 at least; 20 are usual",
+            mend=f"give 2 at least, {FEWEST} for intervals; 20 are usual",
         )
     places_of = {seed: Path(work) / f"seed-{seed:03d}.json" for seed in range(seeds)}
     shops = {seed: _kept(path, seed, settings) for seed, path in places_of.items()}
@@ -191,16 +251,24 @@ def _measured(seeds: Sequence[int], settings: Settings) -> Iterator[tuple[int, S
         workers.shutdown(cancel_futures=True)
 
 
-def estimate(values: Iterable[float | None]) -> Estimate:
-    """A mean over seeds and its 95 % interval by Student's t; seeds without a figure left out."""
+def estimate(values: Iterable[float | None], ends: Ends = ANY) -> Estimate:
+    """A mean over seeds and its 95 % interval by Student's t.
+
+    Args:
+        values: a figure of each seed; those without one are left out.
+        ends: what the figure can be at least and at most, where the interval is cut.
+
+    Returns:
+        No mean without a figure, and no interval of fewer than ``FEWEST``.
+    """
     from scipy.special import stdtrit
 
     known = [value for value in values if value is not None and math.isfinite(value)]
-    if len(known) < 2:
-        return Estimate(known[0] if known else math.nan, math.nan, math.nan)
-    mean = float(np.mean(known))
+    mean = float(np.mean(known)) if known else math.nan
+    if len(known) < FEWEST:
+        return Estimate(mean, math.nan, math.nan)
     reach = float(stdtrit(len(known) - 1, 0.975) * np.std(known, ddof=1) / math.sqrt(len(known)))
-    return Estimate(mean, mean - reach, mean + reach)
+    return Estimate(mean, max(mean - reach, ends[0]), min(mean + reach, ends[1]))
 
 
 def _kept(path: Path, seed: int, settings: Settings) -> Shop | None:

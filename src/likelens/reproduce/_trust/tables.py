@@ -9,7 +9,7 @@ from .budget import DEPTHS, HOURS, RANDOM, TAGGED
 from .draw import ENCODERS, EYES, FUSED
 from .score import HIT, METRICS, places
 from .seed import SIZES
-from .study import Shop, Trust, Twice
+from .study import SHARE, Shop, Trust, Twice
 
 HITS = f"HR@{HIT}"
 FACTS = (
@@ -41,7 +41,7 @@ def everything(found: Trust) -> dict[str, Rows]:
                 **_cells("flattered", found.twice(metric, Twice.flattered)),
                 **_cells("wronged", found.twice(metric, Twice.wronged)),
                 **_cells("lost", found.twice(metric, Twice.lost)),
-                **_cells("share_lost", found.twice(metric, Twice.share_lost)),
+                **_cells("share_lost", found.share_lost(metric)),
             }
             for metric in METRICS
         ],
@@ -73,7 +73,7 @@ def encoder_rows(found: Trust) -> Rows:
 
 def _encoder(found: Trust, number: int, name: str) -> dict[str, Any]:
     def of(metric: str, side: str) -> Estimate:
-        return found.over(lambda shop: shop["twice"][metric][side][number])
+        return found.over(lambda shop: shop["twice"][metric][side][number], SHARE)
 
     def place(shop: Shop) -> float:
         return float(places(shop["truth"])[number])
@@ -84,7 +84,7 @@ def _encoder(found: Trust, number: int, name: str) -> dict[str, Any]:
         "sees": "tags" if name in EYES else "pixels, fused" if name in FUSED else "pixels",
         "mAP": found.over(lambda shop: shop["truth"][number]).mean,
         "place": found.over(place).mean,
-        **_cells("hits_full", found.over(lambda shop: shop["full_hits"][number])),
+        **_cells("hits_full", found.over(lambda shop: shop["full_hits"][number], SHARE)),
         **_cells("hits_in", of(HITS, "in")),
         **_cells("hits_out", of(HITS, "out")),
         "hits_in_place": of(HITS, "in_place").mean,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ...garments.experts import BIAS, NOISE
 from ...report.formats import listed, number, percent
+from ...report.lines import Estimate
 from ...report.sections import Chart, Points, Section, Sheet
 from .budget import DEPTHS
 from .charts import found_chart, hits_chart, places_chart
@@ -15,9 +18,12 @@ from .money import budget, tags
 from .score import HIT, METRICS
 from .seed import SIZES
 from .short import FAR, NEAR, in_short, widths
-from .study import Trust, Twice
+from .study import FEWEST, PLACES, SHARE, Shop, Trust, Twice
 from .tables import HITS, encoder_rows
-from .words import change, fairest, figure, share, sign, standing
+from .words import change, doubt, fairest, figure, matters_alike, share, sign, standing
+
+FEW_ALIKE = 3
+"""Encoders that may share the first place in a sentence."""
 
 
 def sections(found: Trust) -> list[Section]:
@@ -60,10 +66,15 @@ def _setting(found: Trust) -> Iterator[str | Sheet]:
         f"{percent(found.fact('judged').mean)} of all."
     )
     yield _encoders(found)
-    yield (
-        "Means over the shops; places count from 1, the best. Intervals, in brackets and as "
-        "bands, are 95\u00a0% over the shops (Student's t)."
+    told = (
+        "Intervals, in brackets and as bands, are 95\u00a0% over the shops (Student's t), cut to "
+        "what the figure can be. Two things are said to differ where the interval of their "
+        "difference, shop by shop, leaves out 0."
+        if len(found.shops) >= FEWEST
+        else f"Fewer than {FEWEST} shops give no intervals, and none of what differs is told from "
+        "chance."
     )
+    yield f"Means over the shops; places count from 1, the best. {told}"
     yield (
         f"The prevalence by EDS (Eq. 2: from the pool and {given.sample:,} random pairs) is "
         f"{share(found.fact('estimate'))}, where labels of all pairs give "
@@ -74,8 +85,10 @@ def _setting(found: Trust) -> Iterator[str | Sheet]:
 
 def _encoders(found: Trust) -> Sheet:
     heads = (
-        "encoder", "sees", "mAP", f"{HITS}, all pairs", "took part", "stayed out",
-        "true place", f"by {HITS}: took part", "stayed out", f"by {NEAR}: took part", "stayed out",
+        "encoder", "sees", "mAP",
+        f"{HITS}, all pairs", f"{HITS}, took part", f"{HITS}, stayed out", "true place",
+        f"place by {HITS}, took part", f"place by {HITS}, stayed out",
+        f"place by {NEAR}, took part", f"place by {NEAR}, stayed out",
     )  # fmt: skip
     scores = ("mAP", "hits_full", "hits_in", "hits_out")
     ranks = ("place", "hits_in_place", "hits_out_place", "area_in_place", "area_out_place")
@@ -111,9 +124,9 @@ def _for_pairs(found: Trust, size: int, k: int) -> str:
 
 
 def _costs(found: Trust) -> Iterator[str | Chart]:
-    inside = found.twice(HITS, lambda one: float(one.inside.mean()))
-    outside = found.twice(HITS, lambda one: float(one.outside.mean()))
-    full = found.over(lambda shop: sum(shop["full_hits"]) / len(ENCODERS))
+    inside = found.twice(HITS, lambda one: float(one.inside.mean()), SHARE)
+    outside = found.twice(HITS, lambda one: float(one.outside.mean()), SHARE)
+    full = found.over(_full_hits, SHARE)
     yield hits_chart(found)
     yield (
         "Each encoder is judged twice: by a pool that it took part in, and by the same pool "
@@ -122,7 +135,7 @@ def _costs(found: Trust) -> Iterator[str | Chart]:
         f"encoder inside, {figure(outside, 3)} with it outside, and {figure(full, 3)} if every "
         "pair had been judged."
     )
-    if inside.mean > full.mean:
+    if sign(found.over(_flattery)) > 0:
         yield (
             f"So a pool makes {HITS} look better than it is: a pair that nobody found is not "
             "missed. Figures of different pools cannot be compared."
@@ -136,19 +149,47 @@ def _costs(found: Trust) -> Iterator[str | Chart]:
     yield _worst(found)
 
 
+def _full_hits(shop: Shop) -> float:
+    return float(np.mean(shop["full_hits"]))
+
+
+def _flattery(shop: Shop) -> float:
+    """How much better HR@k looks inside a pool than by labels of all pairs."""
+    return float(Twice.of(shop, HITS).inside.mean()) - _full_hits(shop)
+
+
 def _worst(found: Trust) -> str:
-    """Who loses most and who least, which depends on who else sees the same."""
+    """Who loses most, and whether those with relatives lose less."""
 
-    def lost(row: Mapping[str, float]) -> float:
-        return row["hits_out_place"] - row["hits_in_place"]
+    def lost(names: Sequence[str]) -> Estimate:
+        return found.over(lambda shop: _lost(shop, names), PLACES)
 
-    rows = encoder_rows(found)
-    most, least = max(rows, key=lost), min(rows, key=lost)
-    return (
-        f"Most is lost by {_fall(most)}, least by {_fall(least)}. It matters what the others see: "
-        "an encoder with a relative in the pool (the eight that see pixels share their parts) is "
-        "represented by it; one that errs in a way of its own is not."
+    def apart(one: Sequence[str], other: Sequence[str]) -> Estimate:
+        return found.over(lambda shop: _lost(shop, one) - _lost(shop, other))
+
+    rows = sorted(encoder_rows(found), key=lambda row: row["hits_in_place"] - row["hits_out_place"])
+    first, *others = rows
+    alike = [row for row in others if not sign(apart([first["encoder"]], [row["encoder"]]))]
+    told = (
+        f"Most is lost by {_fall(first)}"
+        + "".join(f" or {_fall(row)}" for row in alike)
+        + (", which nobody can tell apart." if alike else ".")
+        if len(alike) <= FEW_ALIKE
+        else "Which encoder loses most cannot be told."
     )
+    pixels = [name for name in ENCODERS if name not in EYES]
+    if sign(apart(list(EYES), pixels)) <= 0:
+        return told
+    return (
+        f"{told} The eight that see pixels share their parts, so that a relative in the pool can "
+        f"represent them: they lose {figure(lost(pixels))} places. The made-up ones, which err "
+        f"each in a way of their own, lose {figure(lost(list(EYES)))}."
+    )
+
+
+def _lost(shop: Shop, names: Sequence[str]) -> float:
+    """Places by HR@k that these encoders lose by staying out, on average."""
+    return float(Twice.of(shop, HITS).losses()[[ENCODERS.index(name) for name in names]].mean())
 
 
 def _fall(row: Mapping[str, Any]) -> str:
@@ -177,20 +218,23 @@ def _places(found: Trust) -> Iterator[str | Sheet | Chart]:
         )
     if sign(found.twice(FAR, Twice.lost)) > 0:
         yield (
-            "Negatives from the middle of the rankings are nobody's mistakes. What staying out "
-            f"still costs with them ({figure(found.twice(FAR, Twice.lost))} places) comes from the "
-            "positives, which remain those that the pool found."
+            "Negatives from the middle of the rankings are, in a shop of this size, nearly random "
+            "pictures, and hardly anybody's mistakes. Staying out still costs "
+            f"{figure(found.twice(FAR, Twice.lost))} places with them: the positives remain those "
+            "that the pool found."
         )
     worst = max(METRICS, key=lambda metric: abs(found.twice(metric, Twice.lost).mean))
     yield (
-        f"It matters most to {worst} who took part: there staying out is "
-        f"{change(found.twice(worst, Twice.lost))}."
+        f"It matters most to {worst} who took part{doubt(matters_alike(found, worst))}. By it, "
+        f"staying out is {change(found.twice(worst, Twice.lost))}."
     )
+    least = fairest(found)
     fair = [metric for metric in METRICS if not sign(found.twice(metric, Twice.lost))]
     yield (
         f"Staying out changes nothing that can be told from chance by {listed(fair)}."
         if fair
-        else f"By every metric it matters who took part; least by {fairest(found)}."
+        else f"By every metric it matters who took part; least by {least}"
+        f"{doubt(matters_alike(found, least))}."
     )
     yield "Mean places too low (below 0: too high), and the share of the score that is lost:"
     rows = tuple(
@@ -200,7 +244,7 @@ def _places(found: Trust) -> Iterator[str | Sheet | Chart]:
                 figure(found.twice(metric, value))
                 for value in (Twice.flattered, Twice.wronged, Twice.lost)
             ),
-            share(found.twice(metric, Twice.share_lost)),
+            share(found.share_lost(metric)),
         )
         for metric in METRICS
     )
@@ -230,9 +274,9 @@ def _limits(found: Trust) -> Points:
     )
     rankings = (
         f"The sampled ones come from ranks {found.settings.items // 6} to "
-        f"{5 * found.settings.items // 6} of the encoders that pooled; the paper takes 100 to 500 "
-        "of a much larger gallery. That nobody judged them costs nothing here, and a few are "
-        "truly alike."
+        f"{5 * found.settings.items // 6} of any encoder that pooled, which are nearly all "
+        "pictures: they are nearly random. The paper takes 100 to 500 of a much larger gallery, "
+        "which can be harder. Nobody judged them, and a few are truly alike."
     )
     work = (
         "Seconds per pair and per item, and how often a tag is wrong, are assumptions: "

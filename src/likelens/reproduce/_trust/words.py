@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ...report.formats import number, percent
 from ...report.lines import Estimate
@@ -60,6 +61,30 @@ def best_by(found: Trust, hours: float) -> str:
         return mean if math.isfinite(mean) else -math.inf
 
     return max(METRICS, key=known)
+
+
+def rivals(found: Trust, hours: float, best: str) -> list[str]:
+    """The metrics that nobody can tell from the best of a budget."""
+    return [
+        metric
+        for metric in METRICS
+        if metric != best and not sign(found.ahead(hours, best, metric))
+    ]
+
+
+def doubt(metrics: Sequence[str]) -> str:
+    """The end of a sentence on a metric: those that nobody can tell from it, if any."""
+    if not metrics:
+        return ""
+    others = "the others" if len(metrics) == len(METRICS) - 1 else " or ".join(metrics)
+    return f", but nobody can tell it from {others}"
+
+
+def matters_alike(found: Trust, metric: str) -> list[str]:
+    """The metrics for which, as far as one can tell, it matters as much who took part."""
+    return [
+        other for other in METRICS if other != metric and not sign(found.matters(metric, other))
+    ]
 
 
 def fairest(found: Trust) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from ...report.sections import Chart, markdown_sections
 from ...values.files import make_folder, write_aside
+from .score import Settings
 from .study import Trust
 from .text import sections
 
@@ -23,9 +25,12 @@ truth.
 
 Written by this command, figures and all; the same seeds give the same figures:
 
-    likelens reproduce who-to-trust --seeds {seeds} --items {items} --out docs
+    {command}
 
 """
+
+ASSUMED = ("experts", "pair_seconds", "tag_seconds", "tag_errors")
+"""Settings that the command takes beside the number of items."""
 
 _IGNORED = "*\n"
 
@@ -56,10 +61,20 @@ def write_trust(found: Trust, out: Path) -> Path:
         for part in section.parts:
             if isinstance(part, Chart):
                 write_aside(out / "images" / f"{NAME}-{part.name}", _writer(part.svg))
-    head = HEAD.format(seeds=len(found.shops), items=found.settings.items)
+    head = HEAD.format(command=_command(found, out))
     page = out / f"{NAME}.md"
     write_aside(page, _writer(head + markdown_sections(parts, f"images/{NAME}-")))
     return page
+
+
+def _command(found: Trust, out: Path) -> str:
+    """What writes the page again."""
+    given, usual = found.settings, Settings()
+    words = ["--seeds", f"{len(found.shops)}", "--items", f"{given.items}"]
+    for name in ASSUMED:
+        if getattr(given, name) != getattr(usual, name):
+            words += [f"--{name.replace('_', '-')}", f"{getattr(given, name)}"]
+    return shlex.join(["likelens", "reproduce", "who-to-trust", *words, "--out", out.as_posix()])
 
 
 def _writer(text: str) -> Callable[[Path], object]:

@@ -12,7 +12,8 @@ from ..errors import BadTable, first_few
 from .base import Dataset, Listed
 from .parts import read_json
 
-_START = re.compile(r'\A\s*\{.*"images"\s*:\s*\[\s*\{', re.DOTALL)
+_START = re.compile(r'\A\s*(\{.*"images"\s*:\s*)?\[\s*\{', re.DOTALL)
+_PICTURE = re.compile(r'"path"\s*:')
 _ROWS = re.compile(r"\A[^\n]*\}\s*\n\s*\{")  # a whole object, and another one below it
 _CORNERS = ("x1", "y1", "x2", "y2")
 
@@ -23,13 +24,16 @@ class Vsd(Dataset):
     title = "the VSD metadata"
 
     def knows(self, head: str) -> bool:
-        """Whether it is an object with a list of images, not rows of JSON lines."""
-        return _START.match(head) is not None and _ROWS.match(head) is None
+        """Whether it is a list of images, or an object with one; not rows of JSON lines."""
+        start = _START.match(head)
+        if start is None or _ROWS.match(head):
+            return False
+        return start[1] is not None or _PICTURE.search(head) is not None
 
     def read(self, table: Path, images: Path | None) -> Listed:
         """All pictures of the metadata; phase, category, colour and box where they are given."""
         content = read_json(table)
-        entries = content.get("images") if isinstance(content, dict) else None
+        entries = content.get("images") if isinstance(content, dict) else content
         if not isinstance(entries, list) or not entries:
             raise BadTable(
                 "the metadata has no list of images",
