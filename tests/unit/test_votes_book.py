@@ -508,12 +508,14 @@ class TestWrongUse:
         monkeypatch.setattr("likelens.values.extras.find_spec", lambda _: None)
         with pytest.raises(MissingExtra, match="psycopg is not installed"):
             VoteBook.open("postgresql://host/name")
-        for name in [name for name in sys.modules if name.startswith("likelens.eds")]:
-            monkeypatch.delitem(sys.modules, name)
-        from importlib import import_module
-
-        with pytest.raises(MissingExtra, match="sqlalchemy is not installed"):
-            import_module("likelens.eds._votes.book")
+        code = (
+            "import likelens.values.extras as extras\n"
+            "extras.find_spec = lambda _: None\n"
+            "import likelens.eds._votes.book"
+        )
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert "MissingExtra: " in run.stderr
+        assert "sqlalchemy is not installed" in run.stderr
 
 
 def test_the_names_are_public():
