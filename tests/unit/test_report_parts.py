@@ -271,12 +271,12 @@ class TestNames:
         assert plain(value) == "quantised yes, seed no, sides 224, 16,000, of a 0.5"
 
     def test_the_command_says_how_the_table_was_read(self, board):
-        words_of = shlex.split(" ".join(command(board)))
+        words_of = shlex.split(" ".join(command(board, Path("my report"))))
         assert words_of[:3] == ["likelens", "evaluate", "my shop.csv"]
         assert words_of[3:8] == ["--tags", "kind,colour", "--split", "|", "--skip-missing"]
         specs = [words_of[place + 1] for place, word in enumerate(words_of) if word == "-e"]
         assert specs == [entry.card.name for entry in board.entries]
-        assert words_of[-6:] == ["--self-pairs", "exclude", "--seed", "7", "--out", "report"]
+        assert words_of[-6:] == ["--self-pairs", "exclude", "--seed", "7", "--out", "my report"]
 
 
 class TestThumbnails:

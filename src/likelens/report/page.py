@@ -52,7 +52,7 @@ def write_report(
     make_folder(folder)
     table = board.table
     text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    page = render_report(board, stress)
+    page = render_report(board, folder, stress)
     report = folder / "report.html"
     write_aside(folder / "leaderboard.csv", lambda path: pyarrow.csv.write_csv(table, path))
     write_aside(
@@ -99,8 +99,10 @@ class Book:
         return self.uris.get(self.catalogue.picture(position))
 
 
-def render_report(board: _leaderboard.Leaderboard, stress: Stress | None = None) -> str:
-    """The page as text."""
+def render_report(
+    board: _leaderboard.Leaderboard, folder: Path, stress: Stress | None = None
+) -> str:
+    """The page as text, as it stands in a folder."""
     lines = read_lines(board)
     pairs = read_pairs(board, lines)
     strong, weak = best_line(lines), worst_line(lines)
@@ -136,7 +138,7 @@ def render_report(board: _leaderboard.Leaderboard, stress: Stress | None = None)
         pairs=pairs,
         cross=cross(pairs),
         book=book,
-        command=(*tables.command(board), *_stress_options(stress)),
+        command=(*tables.command(board, folder), *_stress_options(stress)),
         stress=stress,
         **_curves(stress),
         run_facts=tables.run_facts(board.run),

@@ -133,8 +133,8 @@ def _nan_lowest(score: float) -> float:
     return score if math.isfinite(score) else -math.inf
 
 
-def command(board: Leaderboard) -> tuple[str, ...]:
-    """The command that makes this comparison again, in parts that belong together."""
+def command(board: Leaderboard, folder: Path) -> tuple[str, ...]:
+    """The command that makes this comparison again there, in parts that belong together."""
     layout = board.catalogue.layout
     parts = [("likelens", "evaluate", str(layout.source)), *given_options(layout)]
     parts += [("-e", entry.card.name) for entry in board.entries]
@@ -143,7 +143,7 @@ def command(board: Leaderboard) -> tuple[str, ...]:
         for name in OPTIONS
         if board.run.get(name) is not None
     ]
-    return tuple(shlex.join(part) for part in (*parts, ("--out", "report")))
+    return tuple(shlex.join(part) for part in (*parts, ("--out", str(folder))))
 
 
 def given_options(layout: Layout) -> list[tuple[str, ...]]:
