@@ -154,15 +154,20 @@ def _questions(rows: Rows, known: Known) -> list[Question]:
     return asked
 
 
+def _strangers(rows: Rows, cells: Sequence[str], known: Collection[str]) -> list[str]:
+    """Where cells stand that are none of the known ones, and what they hold."""
+    return [
+        f"{place} has {cell!r}"
+        for cell, place in zip(cells, rows.places, strict=True)
+        if cell not in known
+    ]
+
+
 def _labels(rows: Rows, name: str) -> list[int]:
     """Every row's label."""
     cells = rows.filled(name, "votes")
     labels = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-    other = [
-        f"{place} has {cell!r}"
-        for cell, place in zip(cells, rows.places, strict=True)
-        if cell not in labels
-    ]
+    other = _strangers(rows, cells, labels)
     if other:
         raise BadTable(
             f"{len(other):,} of {len(rows):,} labels are neither 0 nor 1: {first_few(other)}",
@@ -203,11 +208,7 @@ def _refuse_expert(rows: Rows, expert: str | None) -> None:
 def _truths(rows: Rows, name: str) -> list[bool]:
     """A column of yes and no; all no where it is not there."""
     cells = [(cell or "0").lower() for cell in rows.columns.get(name, ["0"] * len(rows))]
-    other = [
-        f"{place} has {cell!r}"
-        for cell, place in zip(cells, rows.places, strict=True)
-        if cell not in TRUTHS
-    ]
+    other = _strangers(rows, cells, TRUTHS)
     if other:
         raise BadTable(
             f"{len(other):,} cells of {name} are neither 0 nor 1: {first_few(other)}",
