@@ -497,7 +497,7 @@ def test_what_was_not_embedded_by_one_encoder_is_told(shop, stored, tmp_path, li
 
 def test_info_needs_no_encoder_whose_vectors_are_stored(stored, likelens):
     store = open_store(stored)
-    digests = store.known(COLOUR)
+    digests = dict(zip(*(column.to_pylist() for column in store.known(COLOUR)), strict=True))
     gone = EncoderCard("onnx:gone.onnx", "f1", 8)
     vectors = crowd([*digests])
     store.create(gone)

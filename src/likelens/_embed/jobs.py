@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..encoders.base import Encoder, FittedEncoder
 from ..store.base import Store
-from ..values.arrays import Array, Floats
+from ..values.arrays import Array, Floats, Positions
 from ..values.embeddings import failure_table
-from .survey import Progress, Survey
+from .survey import Progress, Survey, ids_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COMMIT_ROWS = 512
 """Vectors that a store gets at a time: what a killed run may lose."""
@@ -62,31 +66,45 @@ class Job:
 
     def _reconcile(self) -> None:
         """Forget what is gone or changed, copy what another item has, note what is missing."""
-        ids, digests, run = self._survey.catalogue.ids, self._survey.digests, self.run
-        known = self._store.known(run.name)
-        donors = {digest: item for item, digest in known.items()}
-        copied: list[int] = []
-        first: dict[str, int] = {}
-        for row, digest in enumerate(digests):
-            if known.get(ids[row], "") == digest:
-                run.kept += bool(digest)
-            elif digest in donors:
-                copied.append(row)
-            elif digest and first.setdefault(digest, row) != row:
-                self._twins.setdefault(first[digest], []).append(row)
-        self.missing[list(first.values())] = True
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        readable = self._survey.readable
+        known = self._store.known(self.run.name)
+        if not len(known):
+            self._plan(np.flatnonzero(readable))
+            return
+        ids = ids_of(self._survey.catalogue)
+        digests = pa.array(self._survey.digests).cast(pa.string())
+        kept = known["digest"].take(pc.index_in(ids, known["id"]))
+        same = _true(pc.equal(kept, digests))
+        self.run.kept = int((same & readable).sum())
+        lacking = np.flatnonzero(readable & ~same)
+        donors = pc.index_in(digests.take(lacking), known["digest"])
+        copied = lacking[_true(donors.is_valid())]
         copies = None
-        if copied:
-            copies = _vectors_of(self._store, run.name, [donors[digests[row]] for row in copied])
-        present = dict(zip(ids, digests, strict=True)) if known else {}
-        stale = [item for item, digest in known.items() if present.get(item) != digest]
-        if stale:
-            self._store.forget(run.name, stale)
-            run.forgotten = len(stale)
+        if len(copied):  # read them first: the item that has one may be among those that go
+            copies = _vectors_of(self._store, self.run.name, known["id"].take(donors.drop_null()))
+        now = digests.take(pc.index_in(known["id"], ids))
+        self._forget(known["id"].filter(~_true(pc.equal(now, known["digest"]))))
         if copies is not None:
-            names, marks = [ids[row] for row in copied], [digests[row] for row in copied]
-            self._store.append(run.name, names, marks, copies)
-            run.copied = len(copied)
+            names, marks = ids.take(copied).to_pylist(), digests.take(copied).to_pylist()
+            self._store.append(self.run.name, names, marks, copies)
+            self.run.copied = len(copied)
+        self._plan(lacking[_true(donors.is_null())])
+
+    def _forget(self, gone: pa.ChunkedArray) -> None:
+        if len(gone):
+            self._store.forget(self.run.name, gone.to_pylist())
+            self.run.forgotten = len(gone)
+
+    def _plan(self, rows: Positions) -> None:
+        """Encode the first of each content among some rows; the others are its twins."""
+        first = self._survey.first_of_same(rows)
+        self.missing[first] = True
+        twins = rows != first
+        for row, original in zip(rows[twins].tolist(), first[twins].tolist(), strict=True):
+            self._twins.setdefault(original, []).append(row)
 
     def take(self, row: int, result: Floats | str) -> None:
         """Keep the vector of a picture and its twins, or the reason why there is none."""
@@ -95,7 +113,7 @@ class Job:
         if isinstance(result, str):
             self.run.failures += [(name, str(catalogue.paths[row]), result) for name in names]
             return
-        self._chunk.add(names, self._survey.digests[row], result)
+        self._chunk.add(names, self._survey.digests[row].decode(), result)
         self.run.embedded += 1
         self.run.zeros += not result.any()
         self.run.copied += len(names) - 1
@@ -150,11 +168,16 @@ def _fit(
         store.put_state(name, encoder.state())
 
 
-def _vectors_of(store: Store, name: str, items: Sequence[str]) -> Floats:
+def _vectors_of(store: Store, name: str, items: pa.ChunkedArray) -> Floats:
     kept = store.read(name)
     row = {item: place for place, item in enumerate(kept.ids)}
-    vectors: Floats = kept.vectors[[row[item] for item in items]]
+    vectors: Floats = kept.vectors[[row[item] for item in items.to_pylist()]]
     return vectors
+
+
+def _true(values: pa.BooleanArray | pa.ChunkedArray) -> Array:
+    """Where something is known to be true."""
+    return np.asarray(values.fill_null(False), bool)
 
 
 class _Chunk:

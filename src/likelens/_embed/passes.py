@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,9 +16,7 @@ from ..values.catalogue import Catalogue
 from ..values.errors import LikelensError
 from .jobs import Job
 from .survey import Progress
-
-A = TypeVar("A")
-B = TypeVar("B")
+from .threads import in_order
 
 
 class Bundle:
@@ -58,7 +53,7 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
     done = 0
     try:
-        for parts in _ordered(lambda rows: _encode(shared, catalogue, rows), batches):
+        for parts in in_order(lambda rows: _encode(shared, catalogue, rows), batches):
             for part in parts:
                 for job in part.bundle.jobs:
                     job.seconds += part.seconds
@@ -72,7 +67,10 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
 
 
 def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int]) -> list[_Part]:
-    """What each bundle makes of some pictures; each is let go of once it is prepared."""
+    """What each bundle makes of some pictures; a network runs as soon as it has a batch.
+
+    So a picture goes into the network while it still lies in the processor's cache.
+    """
     parts = [_Part(bundle, rows) for bundle in shared]
     for row in rows:
         wanting = [part for part in parts if part.bundle.missing[row]]
@@ -85,7 +83,7 @@ def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int])
             continue
         opened = time.perf_counter() - started
         for part in wanting:
-            part.prepare(row, picture, opened)
+            part.add(row, picture, opened)
     for part in parts:
         part.run()
     return parts
@@ -102,42 +100,43 @@ class _Part:
 
     def __init__(self, bundle: Bundle, rows: Sequence[int]) -> None:
         self.bundle, self.rows = bundle, rows
-        self.good: list[int] = []
-        self.prepared: list[Array] = []
-        self.matrices: list[Floats] = []
         self.reasons: dict[int, str] = {}
         self.seconds = 0.0
+        self._matrices = [np.zeros((len(rows), one.dim), np.float32) for one in bundle.encoders]
+        self._good: list[int] = []
+        self._prepared: list[Array] = []
 
-    def prepare(self, row: int, picture: Array, opened: float) -> None:
-        started = time.perf_counter()
+    def add(self, row: int, picture: Array, opened: float) -> None:
+        """Take a picture, which took so many seconds to open; run, if that makes a batch."""
+        first, started = self.bundle.encoders[0], time.perf_counter()
         try:
-            self.prepared.append(self.bundle.encoders[0].prepare(picture))
-            self.good.append(row)
+            self._prepared.append(first.prepare(picture))
+            self._good.append(row)
         except Exception as error:  # noqa: BLE001 - as above
             self.reasons[row] = _reason(error)
         self.seconds += (opened + time.perf_counter() - started) / cores()
+        if len(self._prepared) == first.batch_size:
+            self.run()
 
     def run(self) -> None:
-        """The vectors of what was prepared; one that is not finite becomes a reason."""
-        encoders, count = self.bundle.encoders, len(self.good)
-        self.matrices = [np.zeros((count, encoder.dim), np.float32) for encoder in encoders]
-        faults: dict[int, str] = {}
+        """The vectors of what is prepared; where there is none, why."""
+        encoders, batch = self.bundle.encoders, self._prepared
+        if not batch:
+            return
+        self._prepared = []
+        rows = slice(len(self._good) - len(batch), len(self._good))
         with self.bundle.gate:
             started = time.perf_counter()
-            step = encoders[0].batch_size
-            for at in range(0, count, step):
-                stop = min(at + step, count)
-                _forward(encoders, self.prepared, self.matrices, faults, at, stop)
+            faults = _forward(encoders, batch, [matrix[rows] for matrix in self._matrices])
             spent = time.perf_counter() - started
         self.seconds += spent / (cores() if encoders[0].parallel else 1)
-        self.prepared = []
         for place, fault in faults.items():
-            self.reasons[self.good[place]] = fault
+            self.reasons[self._good[rows][place]] = fault
 
     def results(self) -> Iterator[tuple[Job, int, Floats | str]]:
         """Each job's rows with their vectors, or the reasons why there are none."""
-        places = {row: place for place, row in enumerate(self.good)}
-        for job, matrix in zip(self.bundle.jobs, self.matrices, strict=True):
+        places = {row: place for place, row in enumerate(self._good)}
+        for job, matrix in zip(self.bundle.jobs, self._matrices, strict=True):
             finite = np.asarray(np.isfinite(matrix).all(axis=1))
             for row in (row for row in self.rows if job.missing[row]):
                 place = places.get(row)
@@ -149,48 +148,33 @@ class _Part:
 
 
 def _forward(
-    encoders: Sequence[Encoder],
-    prepared: Sequence[Array],
-    matrices: Sequence[Floats],
-    faults: dict[int, str],
-    start: int,
-    stop: int,
-) -> None:
-    """Fills rows of the matrices; where a batch fails, one by one: NaN and a fault if at fault."""
-    batch = prepared[start:stop]
+    encoders: Sequence[Encoder], batch: Sequence[Array], matrices: Sequence[Floats]
+) -> dict[int, str]:
+    """Fills the matrices; where a batch fails, one by one: what is at fault gets NaN.
+
+    Returns:
+        What was wrong with those, by their place in the batch.
+    """
     try:
         answers = encoders[0].forward_layers(batch, encoders)
         for encoder, matrix, answer in zip(encoders, matrices, answers, strict=True):
-            matrix[start:stop] = shaped(answer, len(batch), encoder)
+            matrix[:] = shaped(answer, len(batch), encoder)
     except LikelensError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
         if len(batch) == 1:
-            faults[start] = _reason(error)
             for matrix in matrices:
-                matrix[start] = np.nan
-            return
-        for row in range(start, stop):
-            _forward(encoders, prepared, matrices, faults, row, row + 1)
+                matrix[:] = np.nan
+            return {0: _reason(error)}
+        alone = [
+            _forward(encoders, batch[row : row + 1], [matrix[row : row + 1] for matrix in matrices])
+            for row in range(len(batch))
+        ]
+        return {row: fault[0] for row, fault in enumerate(alone) if fault}
+    return {}
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, LikelensError):
         return error.what
     return f"{type(error).__name__} from the encoder: {' '.join(str(error).split())[:200]}"
-
-
-def _ordered(work: Callable[[A], B], tasks: Iterable[A]) -> Iterator[B]:
-    """Results in the order of the tasks, with only a few tasks ahead: memory stays bounded."""
-    workers = cores()
-    waiting: deque[Future[B]] = deque()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(work, task))
-            if len(waiting) > 3 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

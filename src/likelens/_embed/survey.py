@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from array import array
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..encoders.base import cores
+import numpy as np
+
 from ..images import read_bytes
 from ..store.base import BOX, FILE, Store
+from ..values.arrays import Array, Positions
 from ..values.boxes import box_text
 from ..values.catalogue import Catalogue
 from ..values.errors import BadImage, BadTable, first_few
+from .threads import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,47 +29,59 @@ FEW_ITEMS = 100
 """So many items of a store may always go; more only if they are not the most."""
 
 _LOOKS = 64  # files that a thread looks at in one go
+_BLOCK = 64 * _LOOKS  # looks that become a piece of a table at a time
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The files behind a catalogue.
+    """The files behind a catalogue; all but the failures is by its rows.
 
     Attributes:
-        catalogue: whose pictures; all else is by its rows.
-        digests: (n,) digest of each picture's file and, where only a box of it counts, of
-            that box; empty where it cannot be read.
+        catalogue: whose pictures.
+        digests: (n,) of dtype S32, which is small: digest of each picture's file and, where
+            only a box of it counts, of that box; empty where it cannot be read.
         failures: (id, path, reason) of each file that cannot be read.
     """
 
     catalogue: Catalogue
-    digests: list[str]
+    digests: Array
     failures: list[tuple[str, str, str]]
+
+    @property
+    def readable(self) -> Array:
+        """(n,) bool, which files can be read."""
+        return np.asarray(self.digests != b"")
+
+    def first_of_same(self, rows: Positions) -> Positions:
+        """For each of some rows, the first of them with the same content."""
+        _, first, content = np.unique(self.digests[rows], return_index=True, return_inverse=True)
+        found: Positions = rows[first[content]]
+        return found
 
     def unique(self) -> list[int]:
         """The first row of each content, in order of their ids."""
-        first: dict[str, int] = {}
-        for row, mark in enumerate(self.digests):
-            if mark:
-                first.setdefault(mark, row)
-        return sorted(first.values(), key=lambda row: self.catalogue.ids[row])
+        first: list[int] = np.unique(self.first_of_same(np.flatnonzero(self.readable))).tolist()
+        return sorted(first, key=lambda row: self.catalogue.ids[row])
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What a look at one file found.
+class _Look(NamedTuple):
+    """What a look at one file found; in the order of the columns of ``FILE`` and ``BOX``.
 
     Attributes:
+        path: the file, absolute.
         size: in bytes.
         time: of its last change, in nanoseconds.
         digest: of its content and box, empty if it cannot be read.
-        reason: why not.
+        box: the part of it that counts, or None.
+        reason: why it cannot be read.
     """
 
+    path: str
     size: int
     time: int
     digest: str
-    reason: str = ""
+    box: str | None
+    reason: str
 
 
 def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None:
@@ -76,13 +90,17 @@ def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None
     Raises:
         BadTable: no item of the store is in the catalogue, or few of many are.
     """
-    ids = store.items()["id"].to_pylist()
-    gone = set(ids) - set(catalogue.ids)
-    if forget or (len(gone) < max(len(ids), 1) and len(gone) <= max(len(ids) / 2, FEW_ITEMS)):
+    import pyarrow.compute as pc
+
+    ids = store.items()["id"]
+    if not len(ids):
+        return
+    gone = ids.filter(pc.invert(pc.is_in(ids, ids_of(catalogue))))
+    if forget or (len(gone) < len(ids) and len(gone) <= max(len(ids) / 2, FEW_ITEMS)):
         return
     raise BadTable(
         f"the store holds another catalogue: {len(gone):,} of its {len(ids):,} items "
-        f"({first_few(sorted(gone))}) are not among these {len(catalogue):,} "
+        f"({first_few(sorted(gone.to_pylist()))}) are not among these {len(catalogue):,} "
         f"({first_few(catalogue.ids)})",
         where=store.place,
         mend="give another --store, or let them go with --forget",
@@ -91,50 +109,78 @@ def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None
 
 def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
     """Digest of every file; only files whose size or time has changed are read."""
-    sizes, times = array("q"), array("q")
-    digests: list[str] = []
-    failures: list[tuple[str, str, str]] = []
-    for look in _looks(catalogue, store):
-        row = len(digests)
-        sizes.append(look.size)
-        times.append(look.time)
-        digests.append(look.digest)
+    import pyarrow as pa
+
+    ids, looks, failures = ids_of(catalogue), list[_Look](), list[tuple[str, str, str]]()
+    files = [_table([])]
+    for row, look in enumerate(_looks(catalogue, _Before(store.items(), ids))):
+        looks.append(look)
         if look.reason:
             failures.append((catalogue.ids[row], str(catalogue.paths[row]), look.reason))
-        if len(digests) % _LOOKS == 0 or len(digests) == len(catalogue):
-            say("looking at files", len(digests), len(catalogue))
-    store.put_items(_items(catalogue, sizes, times, digests))
-    return Survey(catalogue, digests, failures)
+        if len(looks) == _BLOCK or row + 1 == len(catalogue):
+            files.append(_table(looks))
+            looks.clear()
+        if (row + 1) % _LOOKS == 0 or row + 1 == len(catalogue):
+            say("looking at files", row + 1, len(catalogue))
+    table = pa.concat_tables(files)
+    store.put_items(_items(catalogue, ids, table))
+    digests = [np.array(part.to_pylist(), "S32") for part in table["_digest"].chunks]
+    return Survey(catalogue, np.concatenate([np.zeros(0, "S32"), *digests]), failures)
 
 
-def _looks(catalogue: Catalogue, store: Store) -> Iterator[_Look]:
+def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
     """A look at each file, in order, by several threads."""
-    before = store.items()
-    ids = before["id"].to_pylist()
-    boxes = before[BOX].to_pylist() if BOX in before.column_names else [None] * len(ids)
-    files = zip(*(before[name].to_pylist() for name in FILE), boxes, strict=True)
-    seen = dict(zip(ids, files, strict=True))
+    paths, boxes = catalogue.paths.absolute(), catalogue.boxes
 
-    def look(row: int) -> _Look:
-        path = catalogue.paths[row]
-        try:
-            stat = path.stat()
-            size, time = stat.st_size, stat.st_mtime_ns
-            box = None if catalogue.boxes is None else box_text(catalogue.boxes[row])
-            *file, digest, part = seen.get(catalogue.ids[row], ("", 0, 0, "", None))
-            if not digest or (*file, part) != (str(path.absolute()), size, time, box):
-                digest = _digest(read_bytes(path), box)
-        except BadImage as error:
-            return _Look(0, 0, "", error.what)
-        except OSError as error:
-            return _Look(0, 0, "", f"the file cannot be read: {error.strerror}")
-        return _Look(size, time, digest)
+    def look(rows: Sequence[int]) -> list[_Look]:
+        texts = [None if boxes is None else box_text(boxes[row]) for row in rows]
+        return [
+            _look(paths.text(row), box, before, row) for row, box in zip(rows, texts, strict=True)
+        ]
 
-    rows = range(len(catalogue))
-    cuts = [rows[start : start + _LOOKS] for start in range(0, len(rows), _LOOKS)]
-    with ThreadPoolExecutor(cores()) as pool:
-        for found in pool.map(lambda cut: [look(row) for row in cut], cuts):
-            yield from found
+    every = range(len(catalogue))
+    parts = (every[start : start + _LOOKS] for start in range(0, len(every), _LOOKS))
+    for found in in_order(look, parts):
+        yield from found
+
+
+def _look(path: str, box: str | None, before: _Before, row: int) -> _Look:
+    try:
+        about = os.stat(path)  # noqa: PTH116 - a Path takes as long to make as the rest
+        size, time = about.st_size, about.st_mtime_ns
+        digest = before.digest(row, path, size, time, box) or _digest(read_bytes(path), box)
+    except BadImage as error:
+        return _Look(path, 0, 0, "", box, error.what)
+    except OSError as error:
+        return _Look(path, 0, 0, "", box, f"the file cannot be read: {error.strerror}")
+    return _Look(path, size, time, digest, box, "")
+
+
+def ids_of(catalogue: Catalogue) -> pa.StringArray:
+    """The ids of a catalogue's items, in Arrow."""
+    import pyarrow as pa
+
+    return pa.array(catalogue.ids, pa.string())
+
+
+class _Before:
+    """What the store knows of the files from its last survey."""
+
+    def __init__(self, items: pa.Table, ids: pa.StringArray) -> None:
+        import pyarrow.compute as pc
+
+        self._files = [items[name].combine_chunks() for name in FILE]
+        self._boxes = items[BOX].combine_chunks() if BOX in items.column_names else None
+        self._place = pc.fill_null(pc.index_in(ids, items["id"]), -1).to_numpy()
+
+    def digest(self, row: int, *file: object) -> str:
+        """The digest of an item's file, if path, size, time and box are what they were; or ""."""
+        place = self._place[row]
+        if place < 0:
+            return ""
+        *was, digest = [column[place].as_py() for column in self._files]
+        was.append(None if self._boxes is None else self._boxes[place].as_py())
+        return digest if was == [*file] else ""
 
 
 def _digest(content: bytes, box: str | None) -> str:
@@ -145,22 +191,30 @@ def _digest(content: bytes, box: str | None) -> str:
     return hashlib.blake2b(f"{digest} {box}".encode(), digest_size=16).hexdigest()
 
 
-def _items(
-    catalogue: Catalogue, sizes: Sequence[int], times: Sequence[int], digests: Sequence[str]
-) -> pa.Table:
+def _table(looks: Sequence[_Look]) -> pa.Table:
+    """The columns of ``FILE`` and ``BOX``."""
+    import pyarrow as pa
+
+    kinds = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string())
+    columns = list(zip(*looks, strict=True)) or [()] * len(kinds)
+    return pa.table(
+        {
+            name: pa.array(cells, kind)
+            for name, cells, kind in zip((*FILE, BOX), columns, kinds, strict=False)
+        }
+    )
+
+
+def _items(catalogue: Catalogue, ids: pa.StringArray, files: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     attributes = catalogue.attributes
-    columns = {"id": pa.array(catalogue.ids, pa.string())}
+    columns = {"id": ids}
     for place, name in enumerate(attributes.column_names):
         plain = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
         while plain in columns:
             plain += "_"  # two names that differ only in what had to go
-        columns[plain] = attributes.column(place).combine_chunks()
-    paths = (str(path.absolute()) for path in catalogue.paths)
-    kinds = (pa.string(), pa.int64(), pa.int64(), pa.string())
-    for name, values, kind in zip(FILE, (paths, sizes, times, digests), kinds, strict=True):
-        columns[name] = pa.array(values, kind)
-    if catalogue.boxes is not None:
-        columns[BOX] = pa.array(map(box_text, catalogue.boxes), pa.string())
+        columns[plain] = attributes.column(place)
+    for name in FILE if catalogue.boxes is None else (*FILE, BOX):
+        columns[name] = files[name]
     return pa.table(columns)

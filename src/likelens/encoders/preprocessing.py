@@ -10,35 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import gcd
+from functools import cached_property
 
 import numpy as np
-from PIL import Image
 
 from ..values.arrays import Array, Floats
 from ..values.errors import BadSpec
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
+from .resizing import FILTERS as FILTERS
+from .resizing import Size as Size
+from .resizing import resize_window
 
 VERSION = 1
 """Raised when the same description gives other numbers than before."""
 
 KEYS = ("resize", "crop", "interpolation", "scale", "mean", "std", "channels", "layout")
 
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "area": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
-
 CUTS = ("center", "floor")
 """How a crop finds the middle where the pixels that go are an odd number."""
-
-_STRIP = 16  # a resized picture of more than so many times its crop's area is a long strip
 
 
 @dataclass(frozen=True)
@@ -179,27 +167,36 @@ class Preprocessing:
         """
         import cv2
 
-        std = np.asarray(self.std, np.float64)
-        factor = (self.scale / std).astype(np.float32)
-        offset = (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
+        table = self._table
+        if self.layout == "NHWC":
+            ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if self.channels == "BGR" else pixels
+            cv2.LUT(ordered, table.T[None], out)
+            return
         planes = np.empty((3, *pixels.shape[:2]), np.uint8)
         cv2.split(pixels, list(planes))  # arrays of its own making would cost three times as much
         if self.channels == "BGR":
             planes = planes[::-1]
-        for channel, plane in enumerate(planes):
-            place = out[channel] if self.layout == "NCHW" else out[:, :, channel]
-            np.multiply(plane, factor[channel], out=place, dtype=np.float32)
-            place += offset[channel]
+        for plane, values, place in zip(planes, table, out, strict=True):
+            cv2.LUT(plane, values, place)
+
+    @cached_property
+    def _table(self) -> Floats:
+        """(3, 256) float32: what each value of a pixel becomes, by channel of the network."""
+        std = np.asarray(self.std, np.float64)
+        factor = (self.scale / std).astype(np.float32)
+        offset = (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
+        table: Floats = np.arange(256, dtype=np.float32) * factor[:, None] + offset[:, None]
+        return table
 
     def resized(self, rgb: Array) -> Array:
         """The (h, w, 3) uint8 pixels after resize and crop."""
         height, width = rgb.shape[:2]
         full = self._target(height, width)
         if self.crop is None:
-            return _resize(rgb, full, (0, 0, *full), self.interpolation)
+            return resize_window(rgb, full, (0, 0, *full), self.interpolation)
         top, height, above = _window(full[0], self.crop[0], self.cut)
         left, width, before = _window(full[1], self.crop[1], self.cut)
-        part = _resize(rgb, full, (top, left, height, width), self.interpolation)
+        part = resize_window(rgb, full, (top, left, height, width), self.interpolation)
         if (height, width) == self.crop:
             return part
         canvas = np.zeros((*self.crop, 3), np.uint8)
@@ -252,48 +249,6 @@ def middle(full: int, wanted: int, cut: str) -> int:
     """Where a crop of ``wanted`` of ``full`` pixels starts, by that rule of CUTS."""
     spare = full - wanted
     return spare // 2 if cut == "floor" else round(spare / 2)
-
-
-def _resize(rgb: Array, full: Size, window: tuple[int, int, int, int], filtering: str) -> Array:
-    """The window (top, left, height, width) of the picture resized to ``full``, as by Pillow.
-
-    Of a long strip Pillow computes the window alone, which under some filters it rounds a
-    little differently.
-    """
-    source, (top, left, height, width) = rgb.shape[:2], window
-    if source == full:
-        return rgb[top : top + height, left : left + width]
-    rows, columns = source[0] / full[0], source[1] / full[1]
-    if full[0] * full[1] > _STRIP * height * width:
-        right = min((left + width) * columns, source[1])
-        bottom = min((top + height) * rows, source[0])
-        box = (left * columns, top * rows, right, bottom)
-        return np.asarray(Image.fromarray(rgb).resize((width, height), FILTERS[filtering], box))
-    if filtering == "bilinear" and _exact(source[0], full[0]) and _exact(source[1], full[1]):
-        return _enlarged(rgb, full, window)
-    large = np.asarray(Image.fromarray(rgb).resize(full[::-1], FILTERS[filtering]))
-    return large[top : top + height, left : left + width]
-
-
-def _exact(source: int, target: int) -> bool:
-    """Whether a side grows, and by a ratio whose weights OpenCV's 11 bits hold exactly."""
-    parts = target // gcd(source, target)
-    return source <= target and parts <= 1024 and parts & (parts - 1) == 0
-
-
-def _enlarged(rgb: Array, full: Size, window: tuple[int, int, int, int]) -> Array:
-    """What Pillow's bilinear filter gives, to the bit and in a third of the time.
-
-    OpenCV is less exact down the columns than along the rows, and rounds once where Pillow
-    rounds after each of two passes: so here both passes go along rows.
-    """
-    import cv2
-
-    top, left, height, width = window
-    wide = cv2.resize(rgb, (full[1], rgb.shape[0]), interpolation=cv2.INTER_LINEAR)
-    turned = cv2.transpose(wide[:, left : left + width])
-    tall = cv2.resize(turned, (full[0], width), interpolation=cv2.INTER_LINEAR)
-    return cv2.transpose(tall[:, top : top + height])
 
 
 def _wrong(key: str, keys: Mapping[str, str], form: str, where: str) -> BadSpec:

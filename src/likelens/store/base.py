@@ -90,8 +90,8 @@ class Store(ABC):
         """Make room for an encoder; whatever stood under its name is gone."""
 
     @abstractmethod
-    def known(self, name: str) -> dict[str, str]:
-        """The digest of the file behind each id's vector."""
+    def known(self, name: str) -> pa.Table:
+        """Columns id and digest: the items that have a vector, and the file behind each."""
 
     @abstractmethod
     def append(

@@ -217,10 +217,9 @@ class LanceStore(Store):
         )
         write_aside(folder / "card.json", lambda path: path.write_text(card.to_json()))
 
-    def known(self, name: str) -> dict[str, str]:
-        """The digest of the file behind each id's vector."""
-        table = self._table(name, ["id", "digest"])
-        return dict(zip(table["id"].to_pylist(), table["digest"].to_pylist(), strict=True))
+    def known(self, name: str) -> pa.Table:
+        """The items that have a vector, and the file behind each."""
+        return self._table(name, ["id", "digest"])
 
     def append(
         self, name: str, ids: Sequence[str], digests: Sequence[str], vectors: Floats

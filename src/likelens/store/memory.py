@@ -64,9 +64,12 @@ class MemoryStore(Store):
         """Make room for an encoder."""
         self._kept[card.name] = _Run(card)
 
-    def known(self, name: str) -> dict[str, str]:
-        """The digest of the file behind each id's vector."""
-        return dict(self._kept[name].digests)
+    def known(self, name: str) -> pa.Table:
+        """The items that have a vector, and the file behind each."""
+        import pyarrow as pa
+
+        digests, text = self._kept[name].digests, pa.string()
+        return pa.table({"id": pa.array(digests, text), "digest": pa.array(digests.values(), text)})
 
     def append(
         self, name: str, ids: Sequence[str], digests: Sequence[str], vectors: Floats

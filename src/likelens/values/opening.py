@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arrays import Positions
@@ -41,6 +41,7 @@ def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
 def _open_folder(layout: Layout) -> Catalogue:
     """Class folders: the id is the path below the root, the class its first folder."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     root = layout.images or Path()
     asked = {"part": layout.part, "bbox": layout.bbox}  # also where a TOML file asks
@@ -68,11 +69,11 @@ def _open_folder(layout: Layout) -> Catalogue:
             where=str(root),
             mend="give a table with those columns, and this folder as --images",
         )
-    names = [PurePosixPath(name).name for name in files]
+    names = pc.replace_substring_regex(pa.array(files, pa.string()), ".*/", "")
     return Catalogue(
         ids=tuple(files),
         paths=Paths(files, root),
-        attributes=pa.table({"class": pa.array(labels, pa.string()), "file": pa.array(names)}),
+        attributes=pa.table({"class": pa.array(labels, pa.string()), "file": names}),
         tags=Tags.from_columns(columns, files).drop(*layout.drop),
         labels=tuple(labels) if columns else None,
         layout=layout,

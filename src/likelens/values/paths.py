@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
@@ -23,6 +24,7 @@ class Paths(Sequence[Path]):
 
     def __init__(self, names: Iterable[str], root: str | Path = "") -> None:
         self.names, self.root = tuple(names), Path(root)
+        self._start = str(root) if str(root) != "." else ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -37,6 +39,14 @@ class Paths(Sequence[Path]):
         if isinstance(place, slice):
             return Paths(self.names[place], self.root)
         return self.root / self.names[place]
+
+    def text(self, place: int) -> str:
+        """One path as text, which is quicker to make than a ``Path``."""
+        return os.path.join(self._start, self.names[place])  # noqa: PTH118 - no Path, for speed
+
+    def absolute(self) -> Paths:
+        """The same, whatever the working folder will be."""
+        return Paths(self.names, self.root.absolute())
 
     def take(self, rows: Iterable[int]) -> Paths:
         """Those of some rows, in that order."""
