@@ -18,6 +18,8 @@ from .jobs import Job
 from .survey import Progress
 from .threads import in_order
 
+_FEWEST = 8  # pictures that a thread takes up at a time
+
 
 class Bundle:
     """Jobs whose encoders share one network, which runs once for all of them.
@@ -48,12 +50,12 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
     """Encode what the jobs lack, in order; each keeps what it gets, also when stopped."""
     jobs = [job for bundle in shared for job in bundle.jobs]
     wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0)).tolist()
-    size = max([8, *(job.encoder.batch_size for job in jobs)])
-    batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
+    size = max([_FEWEST, *(job.encoder.batch_size for job in jobs)])
+    tasks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     done = 0
     try:
-        for parts in in_order(lambda rows: _encode(shared, catalogue, rows), batches):
+        for parts in in_order(lambda rows: _encode(shared, catalogue, rows), tasks):
             for part in parts:
                 for job in part.bundle.jobs:
                     job.seconds += part.seconds
@@ -67,10 +69,7 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
 
 
 def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int]) -> list[_Part]:
-    """What each bundle makes of some pictures; a network runs as soon as it has a batch.
-
-    So a picture goes into the network while it still lies in the processor's cache.
-    """
+    """What each bundle makes of some pictures; each is let go of once it is prepared."""
     parts = [_Part(bundle, rows) for bundle in shared]
     for row in rows:
         wanting = [part for part in parts if part.bundle.missing[row]]
@@ -83,7 +82,7 @@ def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int])
             continue
         opened = time.perf_counter() - started
         for part in wanting:
-            part.add(row, picture, opened)
+            part.prepare(row, picture, opened)
     for part in parts:
         part.run()
     return parts
@@ -106,32 +105,30 @@ class _Part:
         self._good: list[int] = []
         self._prepared: list[Array] = []
 
-    def add(self, row: int, picture: Array, opened: float) -> None:
-        """Take a picture, which took so many seconds to open; run, if that makes a batch."""
-        first, started = self.bundle.encoders[0], time.perf_counter()
+    def prepare(self, row: int, picture: Array, opened: float) -> None:
+        """Take a picture, which took so many seconds to open."""
+        started = time.perf_counter()
         try:
-            self._prepared.append(first.prepare(picture))
+            self._prepared.append(self.bundle.encoders[0].prepare(picture))
             self._good.append(row)
         except Exception as error:  # noqa: BLE001 - as above
             self.reasons[row] = _reason(error)
         self.seconds += (opened + time.perf_counter() - started) / cores()
-        if len(self._prepared) == first.batch_size:
-            self.run()
 
     def run(self) -> None:
-        """The vectors of what is prepared; where there is none, why."""
-        encoders, batch = self.bundle.encoders, self._prepared
-        if not batch:
-            return
-        self._prepared = []
-        rows = slice(len(self._good) - len(batch), len(self._good))
+        """The vectors of what was prepared; where there is none, why."""
+        encoders, step = self.bundle.encoders, self.bundle.encoders[0].batch_size
         with self.bundle.gate:
             started = time.perf_counter()
-            faults = _forward(encoders, batch, [matrix[rows] for matrix in self._matrices])
+            for start in range(0, len(self._good), step):
+                rows = slice(start, start + step)
+                matrices = [matrix[: len(self._good)][rows] for matrix in self._matrices]
+                faults = _forward(encoders, self._prepared[rows], matrices)
+                for place, fault in faults.items():
+                    self.reasons[self._good[start + place]] = fault
             spent = time.perf_counter() - started
         self.seconds += spent / (cores() if encoders[0].parallel else 1)
-        for place, fault in faults.items():
-            self.reasons[self._good[rows][place]] = fault
+        self._prepared = []
 
     def results(self) -> Iterator[tuple[Job, int, Floats | str]]:
         """Each job's rows with their vectors, or the reasons why there are none."""
