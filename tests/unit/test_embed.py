@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -124,6 +125,55 @@ def test_a_touched_file_is_not_embedded_again(catalogue, tmp_path):
     for path in catalogue.paths:
         os.utime(path, (1, 1))
     assert fill(catalogue, MeanColour(), store).embedded == 0
+
+
+def test_a_slow_disk_is_looked_at_in_threads_and_gives_the_same(many, tmp_path, monkeypatch):
+    from likelens._embed import survey
+
+    quick = survey.survey_files(many, open_store(None), lambda *_: None)
+    monkeypatch.setattr(survey, "_QUICK", 0.0)
+    monkeypatch.setattr(survey, "_LOOKS", 7)
+    monkeypatch.setattr(survey, "_BLOCK", 50)
+    monkeypatch.setattr(survey, "_PIECE", 60)
+    threads = []
+    real = survey._look
+    monkeypatch.setattr(
+        survey, "_look", lambda *given: (threads.append(threading.get_ident()), real(*given))[1]
+    )
+    store = open_store(tmp_path / "store")
+    slow = survey.survey_files(many, store, lambda *_: None)
+    np.testing.assert_array_equal(slow.digests, quick.digests)
+    assert store.items()["id"].to_pylist() == list(many.ids)
+    assert set(threads[:50]) == {threading.get_ident()}
+    assert threading.get_ident() not in threads[50:]
+
+
+def test_items_are_written_in_pieces_and_replaced_as_a_whole(many, tmp_path, monkeypatch):
+    import likelens.store.lance as module
+
+    monkeypatch.setattr(module, "PIECE_BYTES", 2000)
+    store = open_store(tmp_path / "store")
+    fill(many, MeanColour(), store)
+    before = store.items()
+    assert len(module.lance.dataset(tmp_path / "store" / "items.lance").get_fragments()) > 5
+    written = module.write_fragments
+    calls = iter(range(100))
+
+    def fails(*given, **more):
+        if next(calls) == 3:
+            raise OSError("no space left on device")
+        return written(*given, **more)
+
+    monkeypatch.setattr(module, "write_fragments", fails)
+    with pytest.raises(StoreBroken, match="no space left"):
+        store.put_items(before.take(list(range(len(before)))[::-1]))
+    assert store.items().equals(before)
+    store.put_items(before.take(list(range(len(before)))[::-1]))
+    assert store.items()["id"].to_pylist() == before["id"].to_pylist()[::-1]
+    kept = list((tmp_path / "store" / "items.lance" / "data").iterdir())
+    assert len(kept) == len(
+        module.lance.dataset(tmp_path / "store" / "items.lance").get_fragments()
+    )
 
 
 def test_identical_files_are_embedded_once(catalogue, tmp_path):

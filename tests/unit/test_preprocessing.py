@@ -91,6 +91,28 @@ def test_enlarging_to_256_equals_pillow_to_the_bit():
         np.testing.assert_array_equal(how.resized(picture), plainly(picture, how))
 
 
+def grown(phases, step, blocks):
+    """A side, and what it grows to by a ratio whose denominator is a power of two."""
+    return min(step, phases) * blocks, phases * blocks
+
+
+SIDES = st.builds(
+    grown, st.sampled_from([1, 2, 4, 8, 16, 32, 64]), st.integers(1, 64), st.integers(1, 6)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIDES, SIDES, st.integers(1, 400), st.integers(1, 400), st.booleans())
+def test_sides_that_grow_by_eighths_and_the_like_equal_pillow(rows, columns, tall, wide, noise):
+    how = Preprocessing.parse(f"resize=squash:{rows[1]}x{columns[1]};crop=center:{tall}x{wide}")
+    picture = photo(rows[0], columns[0])
+    if noise:  # whatever can be rounded, and both ends of the range
+        picture = np.random.default_rng(tall).integers(0, 256, picture.shape, np.uint8)
+    difference = how.resized(picture).astype(int) - plainly(picture, how)
+    strip = rows[1] * columns[1] > 16 * min(rows[1], tall) * min(columns[1], wide)
+    assert np.abs(difference).max() <= (2 if strip else 0)
+
+
 def test_shrinking_is_antialiased():
     stripes = np.tile(np.array([0, 255], np.uint8)[None, :, None], (200, 100, 3))
     small = Preprocessing.parse("resize=shorter:50;crop=center:50").resized(stripes)

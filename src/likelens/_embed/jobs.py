@@ -106,17 +106,30 @@ class Job:
         for row, original in zip(rows[twins].tolist(), first[twins].tolist(), strict=True):
             self._twins.setdefault(original, []).append(row)
 
-    def take(self, row: int, result: Floats | str) -> None:
-        """Keep the vector of a picture and its twins, or the reason why there is none."""
-        catalogue, rows = self._survey.catalogue, [row, *self._twins.get(row, ())]
-        names = [catalogue.ids[one] for one in rows]
-        if isinstance(result, str):
-            self.run.failures += [(name, str(catalogue.paths[row]), result) for name in names]
-            return
-        self._chunk.add(names, self._survey.digests[row].decode(), result)
-        self.run.embedded += 1
-        self.run.zeros += not result.any()
-        self.run.copied += len(names) - 1
+    def take(self, rows: Sequence[int], vectors: Floats) -> None:
+        """Keep the vectors of some pictures and their twins."""
+        every = [(row, place) for place, row in enumerate(rows)]
+        every += [
+            (twin, place) for place, row in enumerate(rows) for twin in self._twins.get(row, ())
+        ]
+        taken, places = [row for row, _ in every], [place for _, place in every]
+        ids, digests = self._survey.catalogue.ids, self._survey.digests
+        self._chunk.add(
+            [ids[row] for row in taken],
+            [digests[row].decode() for row in taken],
+            vectors if len(taken) == len(rows) else vectors[places],
+        )
+        self.run.embedded += len(rows)
+        self.run.zeros += int((~vectors.any(axis=1)).sum())
+        self.run.copied += len(taken) - len(rows)
+
+    def fail(self, row: int, reason: str) -> None:
+        """Note why a picture and its twins have no vector."""
+        catalogue = self._survey.catalogue
+        self.run.failures += [
+            (catalogue.ids[one], str(catalogue.paths[row]), reason)
+            for one in (row, *self._twins.get(row, ()))
+        ]
 
     def commit(self) -> None:
         """Hand to the store what it has not got yet."""
@@ -192,10 +205,10 @@ class _Chunk:
         self.digests: list[str] = []
         self.vectors: list[Floats] = []
 
-    def add(self, ids: Sequence[str], digest: str, vector: Floats) -> None:
+    def add(self, ids: Sequence[str], digests: Sequence[str], vectors: Floats) -> None:
         self.ids += ids
-        self.digests += [digest] * len(ids)
-        self.vectors += [vector] * len(ids)
+        self.digests += digests
+        self.vectors.append(vectors)
         if len(self.ids) >= COMMIT_ROWS:
             self.commit()
 
@@ -203,4 +216,4 @@ class _Chunk:
         ids, digests, vectors = self.ids, self.digests, self.vectors
         self._clear()  # first: whoever is stopped right after must not append them again
         if ids:
-            self.store.append(self.name, ids, digests, np.stack(vectors))
+            self.store.append(self.name, ids, digests, np.concatenate(vectors))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 
@@ -59,8 +59,7 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
             for part in parts:
                 for job in part.bundle.jobs:
                     job.seconds += part.seconds
-                for job, row, result in part.results():
-                    job.take(row, result)
+                part.hand_over()
             done += len(parts[0].rows)
             say(f"embedding with {label}", done, len(wanted))
     finally:
@@ -130,18 +129,17 @@ class _Part:
         self.seconds += spent / (cores() if encoders[0].parallel else 1)
         self._prepared = []
 
-    def results(self) -> Iterator[tuple[Job, int, Floats | str]]:
-        """Each job's rows with their vectors, or the reasons why there are none."""
-        places = {row: place for place, row in enumerate(self._good)}
+    def hand_over(self) -> None:
+        """Give each job the vectors that it lacks, or the reasons why there are none."""
         for job, matrix in zip(self.bundle.jobs, self._matrices, strict=True):
-            finite = np.asarray(np.isfinite(matrix).all(axis=1))
-            for row in (row for row in self.rows if job.missing[row]):
-                place = places.get(row)
-                if place is not None and finite[place]:
-                    yield job, row, matrix[place]
-                else:
-                    reason = "the encoder's vector holds NaN or infinity"
-                    yield job, row, self.reasons.get(row, reason)
+            vectors = matrix[: len(self._good)]
+            fine = job.missing[self._good] & np.isfinite(vectors).all(axis=1)
+            rows = [row for row, good in zip(self._good, fine, strict=True) if good]
+            job.take(rows, vectors if fine.all() else vectors[fine])
+            done = set(rows)
+            for row in (row for row in self.rows if job.missing[row] and row not in done):
+                reason = "the encoder's vector holds NaN or infinity"
+                job.fail(row, self.reasons.get(row, reason))
 
 
 def _forward(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ from ..values.arrays import Array, Positions
 from ..values.boxes import box_text
 from ..values.catalogue import Catalogue
 from ..values.errors import BadImage, BadTable, first_few
+from ..values.tables import text_column
 from .threads import in_order
 
 if TYPE_CHECKING:
@@ -28,8 +30,11 @@ Progress = Callable[[str, int, int], None]
 FEW_ITEMS = 100
 """So many items of a store may always go; more only if they are not the most."""
 
-_LOOKS = 64  # files that a thread looks at in one go
-_BLOCK = 64 * _LOOKS  # looks that become a piece of a table at a time
+_LOOKS = 64  # files that are looked at in one go
+_BLOCK = 16 * _LOOKS  # files after which it is asked again whether they come quickly
+_QUICK = 1e-4  # seconds for a file
+_MANY = 4  # threads for a slow disk, where they do little but wait
+_PIECE = 4096  # looks that become a piece of a table at a time
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
         looks.append(look)
         if look.reason:
             failures.append((catalogue.ids[row], str(catalogue.paths[row]), look.reason))
-        if len(looks) == _BLOCK or row + 1 == len(catalogue):
+        if len(looks) == _PIECE or row + 1 == len(catalogue):
             files.append(_table(looks))
             looks.clear()
         if (row + 1) % _LOOKS == 0 or row + 1 == len(catalogue):
@@ -129,7 +134,10 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
 
 
 def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
-    """A look at each file, in order, by several threads."""
+    """A look at each file, in order; where that is slow, as on a distant disk, in threads.
+
+    On files that the system holds in memory, threads would only wait for each other.
+    """
     paths, boxes = catalogue.paths.absolute(), catalogue.boxes
 
     def look(rows: Sequence[int]) -> list[_Look]:
@@ -138,10 +146,16 @@ def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
             _look(paths.text(row), box, before, row) for row, box in zip(rows, texts, strict=True)
         ]
 
-    every = range(len(catalogue))
-    parts = (every[start : start + _LOOKS] for start in range(0, len(every), _LOOKS))
-    for found in in_order(look, parts):
-        yield from found
+    slow = False
+    for block in _cut(range(len(catalogue)), _BLOCK):
+        started, parts = time.perf_counter(), _cut(block, _LOOKS)
+        for found in in_order(look, parts, _MANY) if slow else map(look, parts):
+            yield from found
+        slow = time.perf_counter() - started > _QUICK * len(block)
+
+
+def _cut(rows: range, size: int) -> Iterator[range]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _look(path: str, box: str | None, before: _Before, row: int) -> _Look:
@@ -156,17 +170,15 @@ def _look(path: str, box: str | None, before: _Before, row: int) -> _Look:
     return _Look(path, size, time, digest, box, "")
 
 
-def ids_of(catalogue: Catalogue) -> pa.StringArray:
+def ids_of(catalogue: Catalogue) -> pa.ChunkedArray:
     """The ids of a catalogue's items, in Arrow."""
-    import pyarrow as pa
-
-    return pa.array(catalogue.ids, pa.string())
+    return text_column(catalogue.ids)
 
 
 class _Before:
     """What the store knows of the files from its last survey."""
 
-    def __init__(self, items: pa.Table, ids: pa.StringArray) -> None:
+    def __init__(self, items: pa.Table, ids: pa.ChunkedArray) -> None:
         import pyarrow.compute as pc
 
         self._files = [items[name].combine_chunks() for name in FILE]
@@ -205,7 +217,7 @@ def _table(looks: Sequence[_Look]) -> pa.Table:
     )
 
 
-def _items(catalogue: Catalogue, ids: pa.StringArray, files: pa.Table) -> pa.Table:
+def _items(catalogue: Catalogue, ids: pa.ChunkedArray, files: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     attributes = catalogue.attributes

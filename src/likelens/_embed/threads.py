@@ -13,9 +13,15 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def in_order(work: Callable[[A], B], tasks: Iterable[A]) -> Iterator[B]:
-    """Results in the order of the tasks, with only a few tasks ahead: memory stays bounded."""
-    workers = cores()
+def in_order(work: Callable[[A], B], tasks: Iterable[A], workers: int = 0) -> Iterator[B]:
+    """Results in the order of the tasks, with only a few tasks ahead: memory stays bounded.
+
+    Args:
+        work: what is done to each task, in one of the threads.
+        tasks: taken as they are needed.
+        workers: how many threads; as many as there are cores if not given.
+    """
+    workers = workers or cores()
     waiting: deque[Future[B]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:

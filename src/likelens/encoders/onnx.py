@@ -74,7 +74,8 @@ class OnnxEncoder(Encoder):
         self._input = _only_input(self._session, spec)
         self._type = _TYPES[self._input.type]
         batch = self._input.shape[0]
-        self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
+        self._at_once = batch if isinstance(batch, int) and batch > 0 else 1
+        self.batch_size = self._at_once * max(Encoder.batch_size // self._at_once, 1)
         outputs = self._session.get_outputs()
         self.layers = _layers(outputs)
         self._output = _choose(layer or "penultimate", outputs, spec)
@@ -117,7 +118,7 @@ class OnnxEncoder(Encoder):
     def forward_layers(self, prepared: Sequence[Array], encoders: Sequence[Encoder]) -> list[Array]:
         """Several outputs of the file, from one run."""
         chosen = [one for one in encoders if isinstance(one, OnnxEncoder)]
-        step = self.batch_size
+        step = self._at_once
         parts = [
             self._run(prepared[at : at + step], chosen) for at in range(0, len(prepared), step)
         ]
@@ -131,11 +132,9 @@ class OnnxEncoder(Encoder):
             self.preprocessing.normalise(pixels, place)
         batch[len(prepared) :] = 0  # a batch of fixed size is filled up
         values = batch.astype(self._type, copy=False)
-        names = [encoder._output for encoder in encoders]
-        answers = self._session.run(
-            list(dict.fromkeys(names)), {self._input.name: values}, self._only_what_is_asked
-        )
-        found = dict(zip(dict.fromkeys(names), answers, strict=True))
+        names = list(dict.fromkeys(encoder._output for encoder in encoders))
+        answers = self._session.run(names, {self._input.name: values}, self._only_what_is_asked)
+        found = dict(zip(names, answers, strict=True))
         layout = self.preprocessing.layout
         return [
             _pooled(found[encoder._output][: len(prepared)], encoder._pool, layout, encoder.spec)
@@ -150,7 +149,7 @@ class OnnxEncoder(Encoder):
             shape = (
                 (3, height, width) if self.preprocessing.layout == "NCHW" else (height, width, 3)
             )
-            batch = self._mine.batch = np.empty((self.batch_size, *shape), np.float32)
+            batch = self._mine.batch = np.empty((self._at_once, *shape), np.float32)
         return batch
 
     def _settle(self, side: Side) -> Preprocessing:

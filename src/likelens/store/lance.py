@@ -35,6 +35,7 @@ from .base import BOX, FILE, Kept, Store, no_items
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of every table that it makes
 
 import lance
+from lance.fragment import write_fragments
 
 FORMAT = 1
 
@@ -46,6 +47,9 @@ ITEMS_MEND = (
 
 _DAMAGE = (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException)
 """What a damaged file makes others raise; Lance's own library may panic on one as well."""
+
+PIECE_BYTES = 2**19
+"""Items that are written at a time: what Lance needs to write them is a multiple of that."""
 
 FRAGMENT_BYTES = 2 * 2**20
 """Vectors that fragments are joined up to: joining needs a few times that, however many."""
@@ -124,10 +128,21 @@ class LanceStore(Store):
 
     def put_items(self, items: pa.Table) -> None:
         """Replace the table, where it differs from what is kept."""
-        if not self.items().equals(items):
-            with _damage(self.root / "items.lance", ITEMS_MEND):
-                dataset = lance.write_dataset(items, self.root / "items.lance", mode="overwrite")
-                dataset.cleanup_old_versions(datetime.timedelta(0))
+        place = self.root / "items.lance"
+        if self.items().equals(items):
+            return
+        rows = max(PIECE_BYTES * len(items) // max(items.nbytes, 1), 1)
+        with _damage(place, ITEMS_MEND):
+            written = [
+                fragment
+                for start in range(0, max(len(items), 1), rows)
+                for fragment in write_fragments(
+                    items[start : start + rows], place, mode="overwrite"
+                )
+            ]
+            whole = lance.LanceOperation.Overwrite(items.schema, written)
+            dataset = lance.LanceDataset.commit(place, whole)
+            dataset.cleanup_old_versions(datetime.timedelta(0), delete_unverified=True)
 
     def matching(self, where: str) -> list[str]:
         """The items for which a condition holds."""

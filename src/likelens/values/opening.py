@@ -15,7 +15,7 @@ from .errors import BadTable, first_few
 from .layout import Layout
 from .paths import Paths
 from .places import PICTURES, below, beside, check_folder, good_rows, pictures_below, places_of
-from .tables import column, read_table, text_sets, texts
+from .tables import column, read_table, text_column, text_sets, texts
 from .tags import Tags
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def _open_folder(layout: Layout) -> Catalogue:
             where=str(root),
             mend="give a table with those columns, and this folder as --images",
         )
-    names = pc.replace_substring_regex(pa.array(files, pa.string()), ".*/", "")
+    names = pc.replace_substring_regex(text_column(files), ".*/", "")
     return Catalogue(
         ids=tuple(files),
         paths=Paths(files, root),
-        attributes=pa.table({"class": pa.array(labels, pa.string()), "file": names}),
+        attributes=pa.table({"class": text_column(labels), "file": names}),
         tags=Tags.from_columns(columns, files).drop(*layout.drop),
         labels=tuple(labels) if columns else None,
         layout=layout,
@@ -139,7 +139,7 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
     if len(good) < len(places):
         notes += (_left_out(len(places) - len(good), layout),)
     kept = listed.take(good)
-    columns = pa.table({name: pa.array(cells, pa.string()) for name, cells in kept.columns.items()})
+    columns = pa.table({name: text_column(cells) for name, cells in kept.columns.items()})
     names = layout.tags or listed.tags
     for name in names:
         column(columns, name, table, "tags (--tags)")

@@ -11,6 +11,8 @@ from .errors import BadTable, first_few
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_PIECE = 4096  # texts in a piece of a column
+
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 
 
@@ -98,6 +100,14 @@ def column(table: pa.Table, name: str, path: Path, role: str) -> pa.ChunkedArray
             mend=f"the columns are: {', '.join(table.column_names)}",
         )
     return table[name]
+
+
+def text_column(cells: Sequence[str | None]) -> pa.ChunkedArray:
+    """Texts as a column, made a piece at a time: one long piece takes many times its own room."""
+    import pyarrow as pa
+
+    pieces = (cells[start : start + _PIECE] for start in range(0, len(cells), _PIECE))
+    return pa.chunked_array([pa.array(piece, pa.string()) for piece in pieces], pa.string())
 
 
 def texts(values: pa.ChunkedArray, missing: Sequence[str]) -> list[str | None]:
