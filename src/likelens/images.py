@@ -24,7 +24,7 @@ import simplejpeg
 from PIL import Image
 
 from .values.arrays import Array
-from .values.boxes import Boxed, box_text
+from .values.boxes import Box, Boxed, box_text
 from .values.errors import BadImage
 
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8] | Boxed
@@ -96,16 +96,30 @@ def open_image(picture: Picture, *, where: str = "") -> npt.NDArray[np.uint8]:
 
 
 def _inside(picture: Boxed, where: str) -> npt.NDArray[np.uint8]:
-    """The box of a picture, without what reaches over the edge."""
-    pixels = open_image(picture.path, where=where)
-    x, y, width, height = picture.box
+    return inside_box(
+        open_image(picture.path, where=where), picture.box, where or str(picture.path)
+    )
+
+
+def inside_box(pixels: npt.NDArray[np.uint8], box: Box, where: str) -> npt.NDArray[np.uint8]:
+    """What a box of a picture shows, without what reaches over the edge.
+
+    Args:
+        pixels: (height, width, 3), upright.
+        box: x, y, width and height in pixels.
+        where: what to call the picture in an error.
+
+    Raises:
+        BadImage: the box lies outside of the picture.
+    """
+    x, y, width, height = box
     rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
     part = pixels[rows, columns]
     if part.size == 0:
         raise BadImage(
-            f"the box {box_text(picture.box)} has no part of the picture, which has "
+            f"the box {box_text(box)} has no part of the picture, which has "
             f"{pixels.shape[1]} x {pixels.shape[0]} pixels",
-            where=where or str(picture.path),
+            where=where,
             mend="give x,y,width,height in pixels of the upright picture",
         )
     return np.ascontiguousarray(part)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,35 @@ def test_a_folder_of_class_folders(tmp_path):
     assert catalogue.labels == ("cat", "cat", "dog")
     assert catalogue.tags.names == ("cat", "dog")
     assert all(path.is_file() for path in catalogue.paths)
+
+
+def test_a_folder_with_a_line_break_in_its_name(tmp_path):
+    paint(tmp_path / "red\nhats" / "1.png", 1)
+    opened = Catalogue.open(tmp_path)
+    assert opened.ids == ("red\nhats/1.png",)
+    assert opened.attributes.to_pylist() == [{"class": "red\nhats", "file": "1.png"}]
+
+
+def test_names_that_are_no_text_are_one_sentence(tmp_path):
+    paint(tmp_path / "hats" / "1.png", 1)
+    (tmp_path / "hats" / "1.png").rename(tmp_path / "hats" / os.fsdecode(b"1\xff.png"))
+    with pytest.raises(BadTable, match=r"1 names of pictures are not UTF-8: 'hats/1\\udcff.png'"):
+        Catalogue.open(tmp_path)
+
+
+def test_links_to_folders_are_followed_but_not_round_for_ever(tmp_path):
+    paint(tmp_path / "far" / "1.png", 1)
+    paint(tmp_path / "here" / "hats" / "2.png", 2)
+    (tmp_path / "here" / "bags").symlink_to(tmp_path / "far")
+    (tmp_path / "here" / "hats" / "round").symlink_to(tmp_path / "here")
+    (tmp_path / "far" / "back").symlink_to(tmp_path / "here" / "hats")
+    found = Catalogue.open(tmp_path / "here").ids
+    assert found == ("bags/1.png", "bags/back/2.png", "hats/2.png")
+
+
+def test_purchases_that_are_not_there_are_said_at_once(shop):
+    with pytest.raises(BadTable, match="no such table"):
+        Catalogue.open(shop, purchases="gone.csv")
 
 
 def test_a_flat_folder_has_no_tags(tmp_path):

@@ -133,19 +133,20 @@ def test_a_slow_disk_is_looked_at_in_threads_and_gives_the_same(many, tmp_path, 
     quick = survey.survey_files(many, open_store(None), lambda *_: None)
     monkeypatch.setattr(survey, "_QUICK", 0.0)
     monkeypatch.setattr(survey, "_LOOKS", 7)
-    monkeypatch.setattr(survey, "_BLOCK", 50)
     monkeypatch.setattr(survey, "_PIECE", 60)
-    threads = []
-    real = survey._look
-    monkeypatch.setattr(
-        survey, "_look", lambda *given: (threads.append(threading.get_ident()), real(*given))[1]
-    )
+    threads, real = [], survey._look
+
+    def noted(*given):
+        threads.append(threading.get_ident())
+        return real(*given)
+
+    monkeypatch.setattr(survey, "_look", noted)
     store = open_store(tmp_path / "store")
     slow = survey.survey_files(many, store, lambda *_: None)
     np.testing.assert_array_equal(slow.digests, quick.digests)
     assert store.items()["id"].to_pylist() == list(many.ids)
-    assert set(threads[:50]) == {threading.get_ident()}
-    assert threading.get_ident() not in threads[50:]
+    assert set(threads[:7]) == {threading.get_ident()}
+    assert threading.get_ident() not in threads[7:]
 
 
 def test_items_are_written_in_pieces_and_replaced_as_a_whole(many, tmp_path, monkeypatch):
@@ -155,25 +156,22 @@ def test_items_are_written_in_pieces_and_replaced_as_a_whole(many, tmp_path, mon
     store = open_store(tmp_path / "store")
     fill(many, MeanColour(), store)
     before = store.items()
-    assert len(module.lance.dataset(tmp_path / "store" / "items.lance").get_fragments()) > 5
-    written = module.write_fragments
-    calls = iter(range(100))
+    place = tmp_path / "store" / "items.lance"
+    assert len(module.lance.dataset(place).get_fragments()) > 5
+    turned = before.take(list(range(len(before)))[::-1])
 
-    def fails(*given, **more):
-        if next(calls) == 3:
-            raise OSError("no space left on device")
-        return written(*given, **more)
+    def killed():
+        yield from turned.to_batches(max_chunksize=50)[:4]
+        raise OSError("no space left on device")
 
-    monkeypatch.setattr(module, "write_fragments", fails)
-    with pytest.raises(StoreBroken, match="no space left"):
-        store.put_items(before.take(list(range(len(before)))[::-1]))
+    batches = module.pa.RecordBatchReader.from_batches(turned.schema, killed())
+    with pytest.raises(OSError, match="no space left"):
+        module.lance.write_dataset(batches, place, mode="overwrite", max_rows_per_file=20)
     assert store.items().equals(before)
-    store.put_items(before.take(list(range(len(before)))[::-1]))
-    assert store.items()["id"].to_pylist() == before["id"].to_pylist()[::-1]
-    kept = list((tmp_path / "store" / "items.lance" / "data").iterdir())
-    assert len(kept) == len(
-        module.lance.dataset(tmp_path / "store" / "items.lance").get_fragments()
-    )
+    store.put_items(turned)
+    assert store.items().equals(turned)
+    kept = list((place / "data").iterdir())
+    assert len(kept) == len(module.lance.dataset(place).get_fragments())
 
 
 def test_identical_files_are_embedded_once(catalogue, tmp_path):
@@ -184,6 +182,46 @@ def test_identical_files_are_embedded_once(catalogue, tmp_path):
     assert (run.embedded, run.copied, encoder.seen) == (6, 2, 6)
     made = embed(catalogue, encoder, tmp_path / "store")
     assert made.ids == catalogue.ids
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_changes_during_a_run_gets_no_vector_of_something_else(catalogue, tmp_path, where):
+    paths = catalogue.paths
+    shutil.copy(paths[3], paths[5])
+
+    def meddle(label, done, total):
+        if label == "looking at files" and done == total:
+            paint(paths[3], 99)  # 5 is still as 3 was
+            swap(paths[1], paths[2])
+            paths[7].unlink()
+
+    store = open_store(None if where == "memory" else tmp_path / "store")
+    run = fill(catalogue, MeanColour(), store, progress=meddle)
+    assert [item for item, _, _ in run.failures] == ["1", "2", "3", "5", "7"]
+    assert "which was the same file" in run.failures[3][2]
+    assert run.failures[3][1] == str(paths[5])
+    paint(paths[7], 7)
+    made = embed(catalogue, MeanColour(), store)
+    np.testing.assert_array_equal(made.vectors, expected(catalogue))
+
+
+def swap(one, other):
+    """Let two files change names, and nothing else."""
+    aside = one.with_suffix(".aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def test_files_of_one_size_and_time_that_change_names_are_known(tmp_path):
+    for number in range(3):
+        paint(tmp_path / "images" / f"{number}.bmp", number)
+        os.utime(tmp_path / "images" / f"{number}.bmp", (1, 1))
+    embed(Catalogue.open(tmp_path / "images"), MeanColour(), tmp_path / "store")
+    swap(tmp_path / "images" / "0.bmp", tmp_path / "images" / "2.bmp")
+    catalogue = Catalogue.open(tmp_path / "images")
+    made = embed(catalogue, MeanColour(), tmp_path / "store")
     np.testing.assert_array_equal(made.vectors, expected(catalogue))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import likelens._embed.passes
+import likelens._embed.survey
 from likelens import Catalogue, open_store
 from likelens._embed import fill, fill_all
 from likelens.encoders.base import Encoder, open_encoders
@@ -65,10 +65,13 @@ def vectors(store, name, catalogue):
 
 def test_each_picture_is_decoded_once_for_all(catalogue, monkeypatch):
     decoded = []
-    real = likelens._embed.passes.open_image
-    monkeypatch.setattr(
-        likelens._embed.passes, "open_image", lambda path: (decoded.append(path), real(path))[1]
-    )
+    real = likelens._embed.survey.open_image
+
+    def noted(content, **told):
+        decoded.append(content)
+        return real(content, **told)
+
+    monkeypatch.setattr(likelens._embed.survey, "open_image", noted)
     Part.passes = 0
     store = open_store(None)
     runs = fill_all(catalogue, [Part(0), Blind(), Part(1)], store)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from likelens import Catalogue, Searcher, compare, embed, garments, metrics, open_encoder
-from likelens._embed import fill, passes
+from likelens._embed import fill, survey
 from likelens._fuse import _worth, fuse
 from likelens._fuse.shares import EARNS, FINE, best_shares
 from likelens._fuse.values import EQUAL, FUSION
@@ -363,8 +363,13 @@ def test_three_parts_are_weighed_at_once(halves):
 
 def test_each_picture_is_decoded_once_and_networks_run_where_asked(halves, monkeypatch):
     opened, asked = [], []
-    real = passes.open_image
-    monkeypatch.setattr(passes, "open_image", lambda path: opened.append(path) or real(path))
+    real = survey.open_image
+
+    def noted(content, *, where):
+        opened.append(where)
+        return real(content, where=where)
+
+    monkeypatch.setattr(survey, "open_image", noted)
     spec = "timm:test_vit?img_size=32&weights=none"
     monkeypatch.setattr(
         TorchEncoder, "run_on", lambda self, running: asked.append((self.spec, running))

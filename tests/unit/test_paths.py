@@ -17,6 +17,8 @@ def test_they_are_the_paths_below_the_root(names, root):
     assert len(paths) == len(expected)
     assert list(paths[1:3]) == expected[1:3]
     assert list(paths.take(reversed(range(len(names))))) == expected[::-1]
+    assert [Path(paths.text(place)) for place in range(len(names))] == expected
+    assert list(paths.absolute()) == [path.absolute() for path in expected]
     assert [paths[-place] for place in range(1, len(names) + 1)] == expected[::-1]
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from likelens.encoders.preprocessing import FILTERS, Preprocessing, read_size, split_keys
-from likelens.values.errors import BadSpec
+from likelens.encoders.preprocessing import Preprocessing, read_size, split_keys
+from likelens.encoders.resizing import FILTERS
+from likelens.values.errors import BadShape, BadSpec
 
 FULL = (
     "resize=shorter:256;crop=center:224;interpolation=bicubic;scale=1/255;"
@@ -153,6 +154,24 @@ def test_values_channels_and_layout():
     np.testing.assert_allclose(turned.apply(picture), expected, atol=1e-6)
     raw = Preprocessing.parse("scale=1").apply(picture)
     np.testing.assert_array_equal(raw, picture.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_only_an_array_that_fits_is_filled(layout):
+    how = Preprocessing.parse(f"mean=0.5;layout={layout}")
+    pixels = photo(5, 7)
+    shape = (3, 5, 7) if layout == "NCHW" else (5, 7, 3)
+    wrong = (
+        np.zeros((3, 4, 7) if layout == "NCHW" else (4, 7, 3), np.float32),
+        np.zeros(shape, np.float64),
+        np.zeros((*shape, 2), np.float32)[..., 0],
+    )
+    for out in wrong:
+        with pytest.raises(BadShape, match="contiguous float32"):
+            how.normalise(pixels, out)
+    out = np.zeros(shape, np.float32)
+    how.normalise(np.repeat(pixels, 2, axis=1)[:, ::2], out)  # pixels may be any view
+    np.testing.assert_array_equal(out, how.apply(pixels))
 
 
 def test_a_picture_is_not_changed():

@@ -108,7 +108,7 @@ def fill_all(
         jobs = [start_job(one, survey, store, overwrite=overwrite, say=say) for one in encoders]
         shared = bundles(jobs)
         started = time.perf_counter()
-        encode_missing(shared, catalogue, say)
+        encode_missing(shared, survey, say)
         seconds = time.perf_counter() - started
         for job in jobs:
             job.finish(seconds, alone=len(jobs) == 1)

@@ -12,7 +12,7 @@ from ..encoders.base import Encoder, FittedEncoder
 from ..store.base import Store
 from ..values.arrays import Array, Floats, Positions
 from ..values.embeddings import failure_table
-from .survey import Progress, Survey, ids_of
+from .survey import Progress, Survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ class Job:
         if not len(known):
             self._plan(np.flatnonzero(readable))
             return
-        ids = ids_of(self._survey.catalogue)
+        ids = self._survey.ids
         digests = pa.array(self._survey.digests).cast(pa.string())
         kept = known["digest"].take(pc.index_in(ids, known["id"]))
         same = _true(pc.equal(kept, digests))
@@ -125,11 +125,11 @@ class Job:
 
     def fail(self, row: int, reason: str) -> None:
         """Note why a picture and its twins have no vector."""
-        catalogue = self._survey.catalogue
-        self.run.failures += [
-            (catalogue.ids[one], str(catalogue.paths[row]), reason)
-            for one in (row, *self._twins.get(row, ()))
-        ]
+        ids, paths = self._survey.catalogue.ids, self._survey.catalogue.paths
+        self.run.failures.append((ids[row], str(paths[row]), reason))
+        for twin in self._twins.get(row, ()):
+            told = f"{reason} (seen in {paths[row]}, which was the same file)"
+            self.run.failures.append((ids[twin], str(paths[twin]), told))
 
     def commit(self) -> None:
         """Hand to the store what it has not got yet."""

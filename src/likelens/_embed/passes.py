@@ -10,12 +10,10 @@ from threading import Lock
 import numpy as np
 
 from ..encoders.base import Encoder, cores, shaped
-from ..images import open_image
 from ..values.arrays import Array, Floats
-from ..values.catalogue import Catalogue
 from ..values.errors import LikelensError
 from .jobs import Job
-from .survey import Progress
+from .survey import Progress, Survey
 from .threads import in_order
 
 _FEWEST = 8  # pictures that a thread takes up at a time
@@ -46,7 +44,7 @@ def bundles(jobs: Sequence[Job]) -> list[Bundle]:
     return [Bundle(part) for part in shared.values()]
 
 
-def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress) -> None:
+def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> None:
     """Encode what the jobs lack, in order; each keeps what it gets, also when stopped."""
     jobs = [job for bundle in shared for job in bundle.jobs]
     wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0)).tolist()
@@ -55,7 +53,7 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
     tasks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     done = 0
     try:
-        for parts in in_order(lambda rows: _encode(shared, catalogue, rows), tasks):
+        for parts in in_order(lambda rows: _encode(shared, survey, rows), tasks):
             for part in parts:
                 for job in part.bundle.jobs:
                     job.seconds += part.seconds
@@ -67,14 +65,14 @@ def encode_missing(shared: Sequence[Bundle], catalogue: Catalogue, say: Progress
             job.commit()
 
 
-def _encode(shared: Sequence[Bundle], catalogue: Catalogue, rows: Sequence[int]) -> list[_Part]:
+def _encode(shared: Sequence[Bundle], survey: Survey, rows: Sequence[int]) -> list[_Part]:
     """What each bundle makes of some pictures; each is let go of once it is prepared."""
     parts = [_Part(bundle, rows) for bundle in shared]
     for row in rows:
         wanting = [part for part in parts if part.bundle.missing[row]]
         started = time.perf_counter()
         try:
-            picture = open_image(catalogue.picture(row))
+            picture = survey.open(row)
         except Exception as error:  # noqa: BLE001 - one odd picture must not end the run
             for part in wanting:
                 part.reasons[row] = _reason(error)

@@ -1,4 +1,4 @@
-"""What there is to do: the files behind a catalogue, and which of them have no vector yet."""
+"""The files behind a catalogue: what they hold, and which cannot be read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from ..images import read_bytes
+from ..encoders.base import cores
+from ..images import inside_box, open_image, read_bytes
 from ..store.base import BOX, FILE, Store
 from ..values.arrays import Array, Positions
 from ..values.boxes import box_text
@@ -31,9 +33,8 @@ FEW_ITEMS = 100
 """So many items of a store may always go; more only if they are not the most."""
 
 _LOOKS = 64  # files that are looked at in one go
-_BLOCK = 16 * _LOOKS  # files after which it is asked again whether they come quickly
-_QUICK = 1e-4  # seconds for a file
-_MANY = 4  # threads for a slow disk, where they do little but wait
+_QUICK = 1e-4  # seconds for a file, above which threads look at the rest
+_FEWEST_THREADS = 4  # they wait for the disk more than they do
 _PIECE = 4096  # looks that become a piece of a table at a time
 
 
@@ -43,12 +44,14 @@ class Survey:
 
     Attributes:
         catalogue: whose pictures.
+        ids: (n,) of its items, in Arrow.
         digests: (n,) of dtype S32, which is small: digest of each picture's file and, where
             only a box of it counts, of that box; empty where it cannot be read.
         failures: (id, path, reason) of each file that cannot be read.
     """
 
     catalogue: Catalogue
+    ids: pa.ChunkedArray
     digests: Array
     failures: list[tuple[str, str, str]]
 
@@ -63,6 +66,22 @@ class Survey:
         found: Positions = rows[first[content]]
         return found
 
+    def open(self, row: int) -> npt.NDArray[np.uint8]:
+        """The (height, width, 3) uint8 pixels of an item, of the very bytes that were surveyed.
+
+        Raises:
+            BadImage: they cannot be read, or the file holds something else by now.
+        """
+        path, boxes = self.catalogue.paths.text(row), self.catalogue.boxes
+        content = read_bytes(path)
+        box = None if boxes is None else box_text(boxes[row])
+        if _digest(content, box) != self.digests[row].decode():
+            raise BadImage(
+                "the file has changed since the run began", where=path, mend="embed again"
+            )
+        pixels = open_image(content, where=path)
+        return pixels if boxes is None else inside_box(pixels, boxes[row].tolist(), path)
+
     def unique(self) -> list[int]:
         """The first row of each content, in order of their ids."""
         first: list[int] = np.unique(self.first_of_same(np.flatnonzero(self.readable))).tolist()
@@ -75,7 +94,7 @@ class _Look(NamedTuple):
     Attributes:
         path: the file, absolute.
         size: in bytes.
-        time: of its last change, in nanoseconds.
+        time: of its last change, be it of its name alone, in nanoseconds.
         digest: of its content and box, empty if it cannot be read.
         box: the part of it that counts, or None.
         reason: why it cannot be read.
@@ -100,7 +119,7 @@ def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None
     ids = store.items()["id"]
     if not len(ids):
         return
-    gone = ids.filter(pc.invert(pc.is_in(ids, ids_of(catalogue))))
+    gone = ids.filter(pc.invert(pc.is_in(ids, text_column(catalogue.ids))))
     if forget or (len(gone) < len(ids) and len(gone) <= max(len(ids) / 2, FEW_ITEMS)):
         return
     raise BadTable(
@@ -116,7 +135,7 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
     """Digest of every file; only files whose size or time has changed are read."""
     import pyarrow as pa
 
-    ids, looks, failures = ids_of(catalogue), list[_Look](), list[tuple[str, str, str]]()
+    ids, looks, failures = text_column(catalogue.ids), list[_Look](), list[tuple[str, str, str]]()
     files = [_table([])]
     for row, look in enumerate(_looks(catalogue, _Before(store.items(), ids))):
         looks.append(look)
@@ -130,7 +149,7 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
     table = pa.concat_tables(files)
     store.put_items(_items(catalogue, ids, table))
     digests = [np.array(part.to_pylist(), "S32") for part in table["_digest"].chunks]
-    return Survey(catalogue, np.concatenate([np.zeros(0, "S32"), *digests]), failures)
+    return Survey(catalogue, ids, np.concatenate([np.zeros(0, "S32"), *digests]), failures)
 
 
 def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
@@ -146,33 +165,29 @@ def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
             _look(paths.text(row), box, before, row) for row, box in zip(rows, texts, strict=True)
         ]
 
-    slow = False
-    for block in _cut(range(len(catalogue)), _BLOCK):
-        started, parts = time.perf_counter(), _cut(block, _LOOKS)
-        for found in in_order(look, parts, _MANY) if slow else map(look, parts):
-            yield from found
-        slow = time.perf_counter() - started > _QUICK * len(block)
-
-
-def _cut(rows: range, size: int) -> Iterator[range]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+    every, seconds = range(len(catalogue)), 0.0
+    parts = (every[start : start + _LOOKS] for start in range(0, len(every), _LOOKS))
+    for rows in parts:
+        started = time.perf_counter()
+        found = look(rows)
+        seconds += time.perf_counter() - started
+        yield from found
+        if seconds > _QUICK * rows.stop:
+            break
+    for found in in_order(look, parts, max(cores(), _FEWEST_THREADS)):
+        yield from found
 
 
 def _look(path: str, box: str | None, before: _Before, row: int) -> _Look:
     try:
         about = os.stat(path)  # noqa: PTH116 - a Path takes as long to make as the rest
-        size, time = about.st_size, about.st_mtime_ns
+        size, time = about.st_size, max(about.st_mtime_ns, about.st_ctime_ns)
         digest = before.digest(row, path, size, time, box) or _digest(read_bytes(path), box)
     except BadImage as error:
         return _Look(path, 0, 0, "", box, error.what)
     except OSError as error:
         return _Look(path, 0, 0, "", box, f"the file cannot be read: {error.strerror}")
     return _Look(path, size, time, digest, box, "")
-
-
-def ids_of(catalogue: Catalogue) -> pa.ChunkedArray:
-    """The ids of a catalogue's items, in Arrow."""
-    return text_column(catalogue.ids)
 
 
 class _Before:
@@ -208,11 +223,11 @@ def _table(looks: Sequence[_Look]) -> pa.Table:
     import pyarrow as pa
 
     kinds = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string())
-    columns = list(zip(*looks, strict=True)) or [()] * len(kinds)
+    *columns, _reasons = zip(*looks, strict=True) if looks else [()] * len(_Look._fields)
     return pa.table(
         {
             name: pa.array(cells, kind)
-            for name, cells, kind in zip((*FILE, BOX), columns, kinds, strict=False)
+            for name, cells, kind in zip((*FILE, BOX), columns, kinds, strict=True)
         }
     )
 

@@ -143,8 +143,7 @@ def embed(
     if as_json:
         show.print_json([vars(run) for run in runs])
     else:
-        for run in runs:
-            show.print_run(run)
+        show.print_runs(runs)
     if any(run.failures and not (run.embedded or run.kept or run.copied) for run in runs):
         raise typer.Exit(1)
 

@@ -233,19 +233,35 @@ def number(value: float, digits: int = 3) -> str:
     return "-" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
-def print_run(run: EmbedRun) -> None:
-    """What embedding did, and the first few pictures that it had to set aside."""
+def print_runs(runs: Sequence[EmbedRun]) -> None:
+    """What embedding did, and the first few pictures that it had to set aside.
+
+    What all encoders had to set aside is said once.
+    """
+    alike = set.intersection(*(set(run.failures) for run in runs)) if len(runs) > 1 else set()
+    _print_failures("set aside", [one for one in runs[0].failures if one in alike])
+    for run in runs:
+        by = f"set aside by {run.name}" if len(runs) > 1 else "set aside"
+        _print_failures(by, [one for one in run.failures if one not in alike])
+        _print_run(run)
+
+
+def _print_failures(what: str, failures: Sequence[tuple[str, str, str]]) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-    for item, path, reason in run.failures[:FAILURES_SHOWN]:
-        console.print(f"set aside: {item}: {reason} ({path})", markup=False)
-    if len(run.failures) > FAILURES_SHOWN:
-        more = len(run.failures) - FAILURES_SHOWN
-        console.print(f"set aside: {more:,} more; all of them are listed in the store")
+    for item, path, reason in failures[:FAILURES_SHOWN]:
+        console.print(f"{what}: {item}: {reason} ({path})", markup=False)
+    if len(failures) > FAILURES_SHOWN:
+        more = len(failures) - FAILURES_SHOWN
+        console.print(f"{what}: {more:,} more; all of them are listed in the store", markup=False)
+
+
+def _print_run(run: EmbedRun) -> None:
+    copies = "copy" if run.copied == 1 else "copies"
     unseen = f", {run.zeros:,} of them zero vectors" if run.zeros else ""
     speed = f", {run.images_per_second:,.0f} images/s" if run.images_per_second else ""
     stdout().print(
-        f"{run.name}: {run.embedded:,} embedded{unseen}, {run.copied:,} copies, {run.kept:,} kept, "
-        f"{run.forgotten:,} forgotten, {len(run.failures):,} set aside{speed}",
+        f"{run.name}: {run.embedded:,} embedded{unseen}, {run.copied:,} {copies}, "
+        f"{run.kept:,} kept, {run.forgotten:,} forgotten, {len(run.failures):,} set aside{speed}",
         markup=False,
         soft_wrap=True,
     )

@@ -17,7 +17,8 @@ from ..values.errors import BadSpec, LikelensWarning, first_few
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
 from .onnx_file import outside, read_onnx_file
-from .preprocessing import VERSION, Preprocessing, Size
+from .preprocessing import VERSION, Preprocessing
+from .resizing import Size
 from .settings import OPTIONS, PRESETS, Side, percent, read_side, settle
 
 PENULTIMATE = (
@@ -74,8 +75,7 @@ class OnnxEncoder(Encoder):
         self._input = _only_input(self._session, spec)
         self._type = _TYPES[self._input.type]
         batch = self._input.shape[0]
-        self._at_once = batch if isinstance(batch, int) and batch > 0 else 1
-        self.batch_size = self._at_once * max(Encoder.batch_size // self._at_once, 1)
+        self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
         outputs = self._session.get_outputs()
         self.layers = _layers(outputs)
         self._output = _choose(layer or "penultimate", outputs, spec)
@@ -118,7 +118,7 @@ class OnnxEncoder(Encoder):
     def forward_layers(self, prepared: Sequence[Array], encoders: Sequence[Encoder]) -> list[Array]:
         """Several outputs of the file, from one run."""
         chosen = [one for one in encoders if isinstance(one, OnnxEncoder)]
-        step = self._at_once
+        step = self.batch_size
         parts = [
             self._run(prepared[at : at + step], chosen) for at in range(0, len(prepared), step)
         ]
@@ -149,7 +149,7 @@ class OnnxEncoder(Encoder):
             shape = (
                 (3, height, width) if self.preprocessing.layout == "NCHW" else (height, width, 3)
             )
-            batch = self._mine.batch = np.empty((self._at_once, *shape), np.float32)
+            batch = self._mine.batch = np.empty((self.batch_size, *shape), np.float32)
         return batch
 
     def _settle(self, side: Side) -> Preprocessing:

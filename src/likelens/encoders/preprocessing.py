@@ -15,10 +15,8 @@ from functools import cached_property
 import numpy as np
 
 from ..values.arrays import Array, Floats
-from ..values.errors import BadSpec
-from .resizing import FILTERS as FILTERS
-from .resizing import Size as Size
-from .resizing import resize_window
+from ..values.errors import BadShape, BadSpec
+from .resizing import FILTERS, Size, resize_window
 
 VERSION = 1
 """Raised when the same description gives other numbers than before."""
@@ -163,10 +161,22 @@ class Preprocessing:
 
         Args:
             pixels: (h, w, 3) uint8, resized.
-            out: float32, (3, h, w) in the layout NCHW, else (h, w, 3): filled.
+            out: contiguous float32, (3, h, w) in the layout NCHW, else (h, w, 3): filled.
+
+        Raises:
+            BadShape: ``out`` is anything else.
         """
         import cv2
 
+        size = pixels.shape[:2]
+        shape = (3, *size) if self.layout == "NCHW" else (*size, 3)
+        if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise BadShape(  # OpenCV would fill an array of its own instead
+                f"pixels of {size[0]} x {size[1]} go into contiguous float32 of shape {shape}, not "
+                f"{out.dtype} of shape {out.shape}",
+                where=str(self),
+                mend="prepare pictures by this encoder's own preprocessing",
+            )
         table = self._table
         if self.layout == "NHWC":
             ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if self.channels == "BGR" else pixels

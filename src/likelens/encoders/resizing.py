@@ -1,4 +1,4 @@
-"""Resizing as Pillow does it, to the bit, but no more than a crop needs and often quicker."""
+"""Resizing as Pillow does it, but for long strips to the bit; of a crop no more than it needs."""
 
 from __future__ import annotations
 

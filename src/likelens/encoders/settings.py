@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..values.errors import BadSpec
-from .preprocessing import FILTERS, KEYS, Preprocessing, Size, middle, read_size, split_keys
+from .preprocessing import KEYS, Preprocessing, middle, read_size, split_keys
+from .resizing import FILTERS, Size
 
 PRESETS = {
     "imagenet": "resize=shorter:256;crop=center:224;mean=0.485 0.456 0.406;std=0.229 0.224 0.225",

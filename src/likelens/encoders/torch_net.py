@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from ..values.spec import Spec
-from .preprocessing import Preprocessing, Size
+from .preprocessing import Preprocessing
+from .resizing import Size
 from .torch_layers import Layer
 from .torch_load import need_torch
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 FILE = ("_path", "_size", "_mtime_ns", "_digest")
-"""Columns of ``Store.items`` that tell the picture's file: text, bytes, time, content."""
+"""Columns of ``Store.items`` that tell the picture's file: text, bytes, time, content.
+
+The time is the later one of its change and that of its inode: files that change places by
+renaming keep the first."""
 
 BOX = "_box"
 """Column of the box that counts, ``x,y,width,height``, only where a catalogue has boxes."""
@@ -199,7 +202,7 @@ def refuse_mixing(kept: EncoderCard, card: EncoderCard, place: str) -> None:
         f"vectors of two encoders cannot mix under one name: {reason} "
         f"(fingerprint {kept.fingerprint}, now {card.fingerprint})",
         where=f"{place}, {card.name}",
-        mend="give another --store, or make all its vectors anew with --overwrite",
+        mend="give another --store, or make all its vectors anew: likelens embed --overwrite",
     )
 
 

@@ -35,7 +35,6 @@ from .base import BOX, FILE, Kept, Store, no_items
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of every table that it makes
 
 import lance
-from lance.fragment import write_fragments
 
 FORMAT = 1
 
@@ -48,8 +47,8 @@ ITEMS_MEND = (
 _DAMAGE = (ValueError, KeyError, TypeError, OSError, RuntimeError, pa.ArrowException)
 """What a damaged file makes others raise; Lance's own library may panic on one as well."""
 
-PIECE_BYTES = 2**19
-"""Items that are written at a time: what Lance needs to write them is a multiple of that."""
+PIECE_BYTES = 4 * 2**20
+"""Items that are written to one file: what Lance needs to write them is a multiple of that."""
 
 FRAGMENT_BYTES = 2 * 2**20
 """Vectors that fragments are joined up to: joining needs a few times that, however many."""
@@ -128,20 +127,12 @@ class LanceStore(Store):
 
     def put_items(self, items: pa.Table) -> None:
         """Replace the table, where it differs from what is kept."""
-        place = self.root / "items.lance"
         if self.items().equals(items):
             return
+        place = self.root / "items.lance"
         rows = max(PIECE_BYTES * len(items) // max(items.nbytes, 1), 1)
         with _damage(place, ITEMS_MEND):
-            written = [
-                fragment
-                for start in range(0, max(len(items), 1), rows)
-                for fragment in write_fragments(
-                    items[start : start + rows], place, mode="overwrite"
-                )
-            ]
-            whole = lance.LanceOperation.Overwrite(items.schema, written)
-            dataset = lance.LanceDataset.commit(place, whole)
+            dataset = lance.write_dataset(items, place, mode="overwrite", max_rows_per_file=rows)
             dataset.cleanup_old_versions(datetime.timedelta(0), delete_unverified=True)
 
     def matching(self, where: str) -> list[str]:
@@ -158,6 +149,8 @@ class LanceStore(Store):
             found: list[str] = dataset.to_table(filter=where, columns=["id"])["id"].to_pylist()
         except (ValueError, OSError, RuntimeError) as error:
             self.items()  # of a table that is damaged, the filter is not to blame
+            if lance.dataset(self.root / "items.lance").version != dataset.version:
+                return self.matching(where)  # a run that ended meanwhile has replaced it
             raise self._bad_filter(where, str(error), dataset.schema) from error
         return found
 

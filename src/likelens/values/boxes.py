@@ -42,7 +42,7 @@ class Boxed:
         return f"{self.path} at {box_text(self.box)}"
 
 
-FilePicture: TypeAlias = str | Path | Boxed
+FilePicture: TypeAlias = Path | Boxed
 """A whole file, or a part of one."""
 
 

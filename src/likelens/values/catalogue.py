@@ -180,10 +180,11 @@ class Catalogue:
 
     def picture(self, row: int) -> FilePicture:
         """What there is to see of an item: its whole picture, or the box in it."""
+        path = self.paths[row]
         if self.boxes is None:
-            return self.paths.text(row)
+            return path
         x, y, width, height = self.boxes[row].tolist()
-        return Boxed(self.paths[row], (x, y, width, height))
+        return Boxed(path, (x, y, width, height))
 
     def take(self, ids: Sequence[str]) -> Catalogue:
         """The catalogue of some of its items, in that order.

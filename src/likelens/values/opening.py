@@ -30,6 +30,12 @@ def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
 
     Takes and raises what ``Catalogue.open`` does.
     """
+    if layout.purchases is not None and not layout.purchases.is_file():
+        raise BadTable(
+            "there is no such table",
+            where=str(layout.purchases),
+            mend="check --purchases",
+        )
     if layout.table is None:
         return _open_folder(layout)
     dataset = find_dataset(layout.table)
@@ -60,6 +66,7 @@ def _open_folder(layout: Layout) -> Catalogue:
             mend=f"give a folder with pictures ({', '.join(PICTURES[:5])} ...), "
             "or a table with --images",
         )
+    _check_names(files, root)
     labels = [name.split("/", 1)[0] if "/" in name else None for name in files]
     columns = {"class": labels} if any(labels) else {}
     wrong = [name for name in (*layout.tags, *layout.drop) if name not in columns]
@@ -69,7 +76,7 @@ def _open_folder(layout: Layout) -> Catalogue:
             where=str(root),
             mend="give a table with those columns, and this folder as --images",
         )
-    names = pc.replace_substring_regex(text_column(files), ".*/", "")
+    names = pc.replace_substring_regex(text_column(files), "(?s).*/", "")
     return Catalogue(
         ids=tuple(files),
         paths=Paths(files, root),
@@ -78,6 +85,19 @@ def _open_folder(layout: Layout) -> Catalogue:
         labels=tuple(labels) if columns else None,
         layout=layout,
     )
+
+
+def _check_names(files: Sequence[str], root: Path) -> None:
+    """Refuses names that are no text, which could be no ids."""
+    try:
+        "".join(files).encode()
+    except UnicodeEncodeError:
+        odd = [ascii(name) for name in files if any("\udc80" <= c <= "\udcff" for c in name)]
+        raise BadTable(
+            f"{len(odd):,} names of pictures are not UTF-8: {first_few(odd)}",
+            where=str(root),
+            mend="rename them",
+        ) from None
 
 
 def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:

@@ -41,7 +41,7 @@ class Paths(Sequence[Path]):
         return self.root / self.names[place]
 
     def text(self, place: int) -> str:
-        """One path as text, which is quicker to make than a ``Path``."""
+        """One path as text, which is quicker to make than a ``Path``; it may hold ``a//b``."""
         return os.path.join(self._start, self.names[place])  # noqa: PTH118 - no Path, for speed
 
     def absolute(self) -> Paths:

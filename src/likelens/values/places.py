@@ -19,8 +19,14 @@ def pictures_below(root: Path) -> list[str]:
     """Pictures below a folder, as sorted paths from it; hidden files and folders are left out."""
     check_folder(root)
     found = []
-    for folder, inner, names in os.walk(root, onerror=_cannot_list):
-        inner[:] = [name for name in inner if not name.startswith(".")]
+    above = {str(root): {os.path.realpath(root)}}
+    for folder, inner, names in os.walk(root, onerror=_cannot_list, followlinks=True):
+        places = {name: os.path.realpath(f"{folder}/{name}") for name in inner}
+        inner[:] = [  # a link to a folder that it lies in would go round for ever
+            name for name in inner if name[0] != "." and places[name] not in above[folder]
+        ]
+        for name in inner:
+            above[os.path.join(folder, name)] = {*above[folder], places[name]}  # noqa: PTH118
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
         found += [

@@ -56,7 +56,9 @@ def read_table(
         raise BadTable(
             f"the table cannot be read: {reason}",
             where=str(path),
-            mend="mend that line, and save the table as UTF-8",
+            mend="get the file again"
+            if kind == ".parquet" or not path.stat().st_size
+            else "mend that line, and save the table as UTF-8",
         ) from error
     repeated = {name for name in table.column_names if table.column_names.count(name) > 1}
     if repeated:
