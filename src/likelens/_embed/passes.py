@@ -47,10 +47,10 @@ def bundles(jobs: Sequence[Job]) -> list[Bundle]:
 def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> None:
     """Encode what the jobs lack, in order; each keeps what it gets, also when stopped."""
     jobs = [job for bundle in shared for job in bundle.jobs]
-    wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0)).tolist()
+    wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0))
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
     size = max([_FEWEST, *(job.encoder.batch_size for job in jobs)])
-    tasks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+    tasks = (wanted[start : start + size].tolist() for start in range(0, len(wanted), size))
     done = 0
     try:
         for parts in in_order(lambda rows: _encode(shared, survey, rows), tasks):

@@ -149,6 +149,8 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
     table = pa.concat_tables(files)
     store.put_items(_items(catalogue, ids, table))
     digests = [np.array(part.to_pylist(), "S32") for part in table["_digest"].chunks]
+    del files, table
+    pa.default_memory_pool().release_unused()  # else it is kept, at twice the size
     return Survey(catalogue, ids, np.concatenate([np.zeros(0, "S32"), *digests]), failures)
 
 
