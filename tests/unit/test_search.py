@@ -52,6 +52,12 @@ def test_a_copy_of_the_query_under_another_id_stays(shop, tmp_path):
     assert "3" not in hits.ids
 
 
+def test_an_item_whose_picture_is_gone_can_still_be_asked_with(store, tmp_path):
+    before = search(store, "3", k=3).ids
+    (tmp_path / "images" / "3.png").unlink()
+    assert search(store, "3", k=3).ids == before
+
+
 def test_a_changed_picture_is_not_found_by_its_old_vector(shop, store, tmp_path):
     catalogue = Catalogue.open(shop)
     embed(catalogue, "opencv:hog?size=64", store)
