@@ -16,7 +16,8 @@ from .jobs import Job
 from .survey import Progress, Survey
 from .threads import in_order
 
-_FEWEST = 8  # pictures that a thread takes up at a time
+_FEWEST = 16  # pictures that a thread takes up at a time: the first of them finds the
+# processor's memory full of other things, so that its network runs more slowly
 
 
 class Bundle:

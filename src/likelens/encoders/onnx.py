@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import warnings
 from collections.abc import Hashable, Sequence
@@ -13,10 +12,11 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
-from ..values.errors import BadSpec, LikelensWarning, first_few
+from ..values.errors import BadSpec, LikelensWarning
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
-from .onnx_file import outside, read_onnx_file
+from .onnx_file import read_onnx_file
+from .onnx_network import OnnxNetwork, Slot, unusable
 from .preprocessing import VERSION, Preprocessing
 from .resizing import Size
 from .settings import OPTIONS, PRESETS, Side, percent, read_side, settle
@@ -38,15 +38,6 @@ OUTPUT = ("logits", "output", "probabilities", "probs", "scores", "predictions",
 
 POOLS = ("avg", "max", "cls")
 
-_NOISE = (
-    r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
-    r"Load model from .* failed: ?(Fatal error: )?",
-    r"Non-zero status code returned while running (?=\w+ node)",
-    r"Name:'[^']*' Status Message: ",
-    r"\S+\.(h|cc):\d+ ([\w:<>&*~ ,]+\([^)]*\)( const)? )?",
-)
-"""Parts of onnxruntime's messages that tell a user nothing."""
-
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -66,17 +57,16 @@ class OnnxEncoder(Encoder):
             or option, or no way to tell how large a picture must be.
     """
 
-    def __init__(self, spec: Spec, session: Any = None) -> None:
+    def __init__(self, spec: Spec, network: OnnxNetwork | None = None) -> None:
         spec.check_options((*OPTIONS, "pool"))
         self.spec = spec
         path, layer = _locate(spec)
-        self._session = session or _load(path, spec)
-        self._only_what_is_asked = _partial_run()
-        self._input = _only_input(self._session, spec)
+        self._network = network or OnnxNetwork(path, spec)
+        self._input = _only_input(self._network.inputs, spec)
         self._type = _TYPES[self._input.type]
         batch = self._input.shape[0]
         self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
-        outputs = self._session.get_outputs()
+        outputs = self._network.outputs
         self.layers = _layers(outputs)
         self._output = _choose(layer or "penultimate", outputs, spec)
         side = read_side(path, (*OPTIONS, "pool"))
@@ -88,12 +78,12 @@ class OnnxEncoder(Encoder):
 
     @property
     def trunk(self) -> Hashable:
-        """The session, and what is done to a picture before it."""
-        return id(self._session), str(self.preprocessing)
+        """The network, and what is done to a picture before it."""
+        return id(self._network), str(self.preprocessing)
 
     def at(self, spec: Spec) -> OnnxEncoder:
         """Another output of the same file."""
-        return OnnxEncoder(spec, self._session)
+        return OnnxEncoder(spec, self._network)
 
     def describe_layers(self) -> list[dict[str, Any]]:
         """The outputs of the file; dimensions of any length are 1."""
@@ -104,8 +94,13 @@ class OnnxEncoder(Encoder):
                 "shape": [side if isinstance(side, int) else 1 for side in output.shape],
                 "parameters": 0,
             }
-            for output in self._session.get_outputs()
+            for output in self._network.outputs
         ]
+
+    def expect(self, count: int, encoders: Sequence[Encoder]) -> None:
+        """For many pictures, leave out what none of these outputs needs."""
+        names = [one._output for one in encoders if isinstance(one, OnnxEncoder)]
+        self._network.expect(count, names)
 
     def prepare(self, image: Array) -> Array:
         """One picture, resized and cropped: (height, width, 3) uint8."""
@@ -133,8 +128,7 @@ class OnnxEncoder(Encoder):
         batch[len(prepared) :] = 0  # a batch of fixed size is filled up
         values = batch.astype(self._type, copy=False)
         names = list(dict.fromkeys(encoder._output for encoder in encoders))
-        answers = self._session.run(names, {self._input.name: values}, self._only_what_is_asked)
-        found = dict(zip(names, answers, strict=True))
+        found = dict(zip(names, self._network.run(names, values), strict=True))
         layout = self.preprocessing.layout
         return [
             _pooled(found[encoder._output][: len(prepared)], encoder._pool, layout, encoder.spec)
@@ -173,13 +167,13 @@ class OnnxEncoder(Encoder):
             _warn_of(assumed, self.spec)
         return settled
 
-    def _describe(self, path: Path, side: Side, outputs: list[Any]) -> EncoderCard:
+    def _describe(self, path: Path, side: Side, outputs: Sequence[Slot]) -> EncoderCard:
         try:
             dim = self.forward([np.full((*self._size, 3), 128, np.uint8)]).shape[1]
         except BadSpec:
             raise
         except Exception as error:
-            raise _unusable("the model cannot run on a picture", error, self.spec) from error
+            raise unusable("the model cannot run on a picture", error, self.spec) from error
         file = read_onnx_file(path)
         accuracy = side.about.get("imagenet_acc1", "")
         return EncoderCard(
@@ -213,55 +207,7 @@ def _locate(spec: Spec) -> tuple[Path, str | None]:
     return path, layer
 
 
-def _load(path: Path, spec: Spec) -> Any:
-    """A session that runs on one thread, so that several can share it."""
-    if path.stat().st_size == 0:
-        raise BadSpec("the file is empty (0 bytes)", where=str(path), mend="get the file again")
-    lost = outside(path)
-    if lost:
-        raise BadSpec(
-            f"its weights lie outside its folder: {first_few(lost)}",
-            where=str(path),
-            mend="keep the model and the files of its weights in one folder, and save it again",
-        )
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise _unusable("onnxruntime cannot load this file", error, spec) from error
-
-
-def _partial_run() -> Any:
-    """Leave out what the chosen output does not need: else features wait for the logits."""
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return options
-
-
-def _unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
-    return BadSpec(
-        f"{what}: {_plainly(str(error))[:200]}",
-        where=str(spec),
-        mend="give an ONNX file of standard operators that takes pictures, or export it again",
-    )
-
-
-def _plainly(text: str) -> str:
-    """What onnxruntime says, without its codes, its own files and the path that we name anyway."""
-    plain = " ".join(text.split())
-    for pattern in _NOISE:
-        plain = re.sub(pattern, "", plain)
-    return plain.rstrip(". ") or "no more is said"
-
-
-def _only_input(session: Any, spec: Spec) -> Any:
-    inputs = session.get_inputs()
+def _only_input(inputs: Sequence[Slot], spec: Spec) -> Slot:
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
         raise BadSpec(
             f"the file must take one batch of pictures, not: {_listed(inputs)}",
@@ -285,14 +231,14 @@ def _layout_and_size(shape: list[Any], spec: Spec) -> tuple[str | None, Size | N
     return layout, (height, width) if fixed else None
 
 
-def _layers(outputs: list[Any]) -> tuple[str, ...]:
+def _layers(outputs: Sequence[Slot]) -> tuple[str, ...]:
     """Which of the names ``penultimate`` and ``output`` stand for outputs of their own."""
     names = {output.name for output in outputs}
     usual = {"penultimate": PENULTIMATE, "output": OUTPUT}
     return tuple(layer for layer, aliases in usual.items() if names & {layer, *aliases})
 
 
-def _choose(layer: str, outputs: list[Any], spec: Spec) -> str:
+def _choose(layer: str, outputs: Sequence[Slot], spec: Spec) -> str:
     """The name of the output that the layer stands for."""
     names = [output.name for output in outputs]
     usual = {"penultimate": PENULTIMATE, "output": OUTPUT}.get(layer, ())
@@ -309,11 +255,9 @@ def _choose(layer: str, outputs: list[Any], spec: Spec) -> str:
     )
 
 
-def _listed(values: list[Any]) -> str:
+def _listed(slots: Sequence[Slot]) -> str:
     """Inputs or outputs with their shapes, for a message: ``logits [N, 1001] float``."""
-    return ", ".join(
-        f"{value.name} [{', '.join(map(str, value.shape))}] {value.type[7:-1]}" for value in values
-    )
+    return ", ".join(map(str, slots))
 
 
 def _pooled(answer: Array, pool: str, layout: str, spec: Spec) -> Array:
@@ -348,7 +292,7 @@ def _warn_of(assumed: tuple[str, ...], spec: Spec) -> None:
     )
 
 
-def _details(path: Path, side: Side, output: str, outputs: list[Any]) -> dict[str, Any]:
+def _details(path: Path, side: Side, output: str, outputs: Sequence[Slot]) -> dict[str, Any]:
     import onnxruntime
 
     told = {key: side.about[key] for key in ("architecture", "licence") if side.about.get(key)}

@@ -1,4 +1,4 @@
-"""What an ONNX file holds, read without the onnx package: its weights, and where they lie.
+"""What an ONNX file holds, read without the onnx package; and the file without what is not needed.
 
 An ONNX file is a protocol-buffer message (github.com/onnx/onnx, onnx/onnx.proto). Only the
 few fields needed are read, the rest is skipped over by its length.
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 # Field numbers of onnx.proto.
 _GRAPH = 7  # of ModelProto
-_INITIALIZER = 5  # of GraphProto
-_DIMS, _TYPE, _EXTERNAL = 1, 2, 13  # of TensorProto
+_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of GraphProto
+_TAKES, _MAKES, _ATTRIBUTE = 1, 2, 5  # of NodeProto
+_INNER = (6, 11)  # of AttributeProto: a graph, and several
+_DIMS, _TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
+_VALUE_NAME = 1  # of ValueInfoProto
+_NAMED = {_INITIALIZER: _NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
 
 _WHOLE_NUMBERS = (6, 7, 9)  # INT32, INT64, BOOL: shapes, axes and offsets, not weights
@@ -85,6 +89,77 @@ def outside(path: Path) -> list[str]:
     return sorted(name for name in found if not (folder / name).resolve().is_relative_to(folder))
 
 
+def cut_down(data: bytes, outputs: Collection[str]) -> bytes | None:
+    """The model with only the nodes and weights that some of its outputs need.
+
+    onnxruntime computes every node of a file, whatever it is asked for: for features also
+    the head that makes logits of them.
+
+    Args:
+        data: of a file in the ONNX format, sound, whose nodes come after what they take (as
+            the format demands).
+        outputs: names of those that are wanted.
+
+    Returns:
+        The bytes of such a file, or None if there is nothing that can be left out.
+    """
+    [graph] = _messages(memoryview(data), _GRAPH)
+    parts = [*_parts(graph)]
+    needed, left_out = set(outputs), set[int]()
+    for place in reversed(range(len(parts))):
+        number, value, _ = parts[place]
+        if number == _NODE and isinstance(value, memoryview):
+            if needed.isdisjoint(_names(value, _MAKES)):
+                left_out.add(place)
+            else:
+                needed |= _taken(value)
+    if not left_out:
+        return None
+    useless = {name for tensor in _messages(graph, _INITIALIZER) for name in _names(tensor, _NAME)}
+    useless -= needed
+    for place, (number, value, _) in enumerate(parts):
+        if isinstance(value, int) or number not in _NAMED:
+            continue
+        names = _names(value, _NAMED[number])
+        # Older files list their weights among the inputs, too.
+        if not names.isdisjoint(useless) or (number == _OUTPUT and names.isdisjoint(outputs)):
+            left_out.add(place)
+    kept = b"".join(raw for place, (_, _, raw) in enumerate(parts) if place not in left_out)
+    return b"".join(
+        _tagged(_GRAPH, kept) if number == _GRAPH else raw
+        for number, _, raw in _parts(memoryview(data))
+    )
+
+
+def _taken(node: Message) -> set[str]:
+    """What a node takes, in the graphs within it (of a loop, of a choice) too."""
+    taken = _names(node, _TAKES)
+    for attribute in _messages(node, _ATTRIBUTE):
+        for number in _INNER:
+            for graph in _messages(attribute, number):
+                taken.update(*map(_taken, _messages(graph, _NODE)))
+    return taken
+
+
+def _names(message: Message, number: int) -> set[str]:
+    """The texts in a field; an empty one stands for what is left out."""
+    return {str(text, "utf-8") for text in _messages(message, number)} - {""}
+
+
+def _tagged(number: int, content: bytes) -> bytes:
+    """A field of that content."""
+    tag, length = _as_varint(number << 3 | 2), _as_varint(len(content))
+    return tag + length + content
+
+
+def _as_varint(value: int) -> bytes:
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
+
+
 def _values(tensor: Message) -> int:
     dims: list[int] = []
     kind = 0
@@ -124,20 +199,27 @@ def _packed(data: Message) -> list[int]:
 
 
 def _fields(data: Message) -> Iterator[tuple[int, int | Message]]:
-    """Field numbers and values of a message; fixed-width numbers are passed over."""
+    """Field numbers and values of a message."""
+    return ((number, value) for number, value, _ in _parts(data))
+
+
+def _parts(data: Message) -> Iterator[tuple[int, int | Message, Message]]:
+    """Field numbers, values and whole fields of a message; values of fixed width are taken as 0."""
     place = 0
     while place < len(data):
+        start = place
         tag, place = _varint(data, place)
         number, wire = tag >> 3, tag & 7
+        value: int | Message = 0
         if wire == 0:
             value, place = _varint(data, place)
-            yield number, value
         elif wire == 2:
             length, place = _varint(data, place)
-            yield number, data[place : place + length]
+            value = data[place : place + length]
             place += length
         else:
             place += {1: 8, 5: 4}[wire]
+        yield number, value, data[start:place]
 
 
 def _varint(data: Message, place: int) -> tuple[int, int]:

@@ -182,11 +182,10 @@ class Preprocessing:
             ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if self.channels == "BGR" else pixels
             cv2.LUT(ordered, table.T[None], out)
             return
-        planes = np.empty((3, *pixels.shape[:2]), np.uint8)
-        cv2.split(pixels, list(planes))  # arrays of its own making would cost three times as much
-        if self.channels == "BGR":
-            planes = planes[::-1]
-        for plane, values, place in zip(planes, table, out, strict=True):
+        plane = np.empty(size, np.uint8)  # one for all, which stays near the processor
+        order = (2, 1, 0) if self.channels == "BGR" else (0, 1, 2)
+        for channel, values, place in zip(order, table, out, strict=True):
+            cv2.extractChannel(pixels, channel, plane)
             cv2.LUT(plane, values, place)
 
     @cached_property

@@ -1,0 +1,156 @@
+"""A network in an ONNX file, run by onnxruntime on the processor."""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..values.arrays import Array
+from ..values.errors import BadSpec, LikelensWarning, first_few
+from ..values.spec import Spec
+from .onnx_file import cut_down, outside
+
+_MANY = 100
+"""So many pictures earn back the time that loading a smaller network takes."""
+
+_NOISE = (
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"Load model from .* failed: ?(Fatal error: )?",
+    r"Non-zero status code returned while running (?=\w+ node)",
+    r"Name:'[^']*' Status Message: ",
+    r"\S+\.(h|cc):\d+ ([\w:<>&*~ ,]+\([^)]*\)( const)? )?",
+)
+"""Parts of onnxruntime's messages that tell a user nothing."""
+
+
+class Slot(NamedTuple):
+    """What a network takes or gives: a length of an axis is a number, or a name for any."""
+
+    name: str
+    shape: list[Any]
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.name} [{', '.join(map(str, self.shape))}] {self.type[7:-1]}"
+
+
+class OnnxNetwork:
+    """A file in onnxruntime, on one thread, so that several can share it.
+
+    Attributes:
+        inputs: what it takes.
+        outputs: what it can give.
+
+    Raises:
+        BadSpec: no network that onnxruntime can load.
+    """
+
+    def __init__(self, path: Path, spec: Spec) -> None:
+        if path.stat().st_size == 0:
+            raise BadSpec("the file is empty (0 bytes)", where=str(path), mend="get the file again")
+        lost = outside(path)
+        if lost:
+            raise BadSpec(
+                f"its weights lie outside its folder: {first_few(lost)}",
+                where=str(path),
+                mend="keep the model and the files of its weights in one folder, and save it again",
+            )
+        self._path, self._stamp, self._changing = path, _stamp(path), threading.Lock()
+        try:
+            whole = _session(path)
+        except Exception as error:
+            raise unusable("onnxruntime cannot load this file", error, spec) from error
+        self.inputs, self.outputs = _slots(whole.get_inputs()), _slots(whole.get_outputs())
+        self._all = frozenset(output.name for output in self.outputs)
+        self._loaded: tuple[Any, frozenset[str]] = whole, self._all
+
+    def expect(self, count: int, names: Collection[str]) -> None:
+        """Get ready for so many pictures of which no more than these outputs are wanted.
+
+        onnxruntime computes all that a file holds, whatever is asked for. So for many
+        pictures the file is loaded again without what they do not need.
+        """
+        wanted = frozenset(names)
+        with self._changing:
+            if count < _MANY or wanted == self._loaded[1] or wanted == self._all:
+                return
+            try:
+                data = self._unchanged().read_bytes()
+                less = None if data[4:8] == b"ORTM" else cut_down(data, wanted)
+                if less is not None:
+                    self._loaded = _session(self._path, less), wanted
+            except Exception as error:  # noqa: BLE001 - onnxruntime raises all kinds
+                warnings.warn(
+                    f"{self._path.name} runs whole, which takes longer than "
+                    f"{' and '.join(sorted(wanted))} alone: {_plainly(str(error))[:200]}",
+                    LikelensWarning,
+                    stacklevel=2,
+                )
+
+    def run(self, names: Sequence[str], values: Array) -> list[Array]:
+        """These outputs for some pictures."""
+        session, there = self._loaded
+        if not there.issuperset(names):
+            session = self._whole()
+        answers: list[Array] = session.run(names, {self.inputs[0].name: values})
+        return answers
+
+    def _whole(self) -> Any:
+        with self._changing:
+            if self._loaded[1] != self._all:
+                self._loaded = _session(self._unchanged()), self._all
+            return self._loaded[0]
+
+    def _unchanged(self) -> Path:
+        """The file, which must be what it was: a fingerprint stands for its content."""
+        if _stamp(self._path) != self._stamp:
+            raise BadSpec(
+                "the file has changed since it was opened", where=str(self._path), mend="run again"
+            )
+        return self._path
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_size, about.st_mtime_ns
+
+
+def _session(path: Path, content: bytes | None = None) -> Any:
+    """The network of a file; or of other content, as if it lay there."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if content is not None:
+        key = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(key, str(path.parent.resolve()))
+    return onnxruntime.InferenceSession(
+        path if content is None else content, options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _slots(described: Sequence[Any]) -> list[Slot]:
+    """Copies, as onnxruntime's own would keep the session that they belong to."""
+    return [Slot(one.name, list(one.shape), one.type) for one in described]
+
+
+def unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
+    """What went wrong in onnxruntime, and how to mend it."""
+    return BadSpec(
+        f"{what}: {_plainly(str(error))[:200]}",
+        where=str(spec),
+        mend="give an ONNX file of standard operators that takes pictures, or export it again",
+    )
+
+
+def _plainly(text: str) -> str:
+    """What onnxruntime says, without its codes, its own files and the path that we name anyway."""
+    plain = " ".join(text.split())
+    for pattern in _NOISE:
+        plain = re.sub(pattern, "", plain)
+    return plain.rstrip(". ") or "no more is said"
