@@ -12,7 +12,7 @@ from . import metrics
 from ._ranking import Gallery, Rankings, blocks, joined, rank_blocks
 from .metrics.base import check_queries
 from .values.arrays import Floats, Positions, check_vectors
-from .values.errors import BadShape, BadTable, first_few
+from .values.errors import BadShape, BadTable, first_few, plural
 from .values.relevance import NONE, Relevance
 from .values.scores import QueryScores
 
@@ -92,7 +92,7 @@ class Retrieval:
         lost = [name for name in found if name not in parents]
         if lost:
             raise BadTable(
-                f"{len(lost):,} classes have no parent: {first_few(lost)}",
+                f"{plural(len(lost), 'class has', 'classes have')} no parent: {first_few(lost)}",
                 where="parents",
                 mend="name a parent for every class",
             )

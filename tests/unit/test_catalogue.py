@@ -30,7 +30,7 @@ def test_a_folder_with_a_line_break_in_its_name(tmp_path):
 def test_names_that_are_no_text_are_one_sentence(tmp_path):
     paint(tmp_path / "hats" / "1.png", 1)
     (tmp_path / "hats" / "1.png").rename(tmp_path / "hats" / os.fsdecode(b"1\xff.png"))
-    with pytest.raises(BadTable, match=r"1 names of pictures are not UTF-8: 'hats/1\\udcff.png'"):
+    with pytest.raises(BadTable, match=r"1 name of a picture is not UTF-8: 'hats/1\\udcff.png'"):
         Catalogue.open(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_missing_pictures_are_counted_and_named_or_skipped(shop):
 
 def test_rows_without_an_id_are_named(shop):
     shop.write_text("id,colour\n1,red\nNA,blue\n2,red\n")
-    with pytest.raises(BadTable, match="1 rows have no id: rows 2"):
+    with pytest.raises(BadTable, match="1 row has no id: row 2"):
         Catalogue.open(shop)
     assert Catalogue.open(shop, skip_missing=True).ids == ("1", "2")
 
@@ -187,7 +187,7 @@ def test_pictures_without_a_row_are_noted(shop):
 
 def test_an_id_that_fits_two_pictures(shop):
     paint(shop.parent / "images" / "1.jpg", 1)
-    with pytest.raises(BadTable, match=r"1 ids fit several pictures: 1 \(1.jpg, 1.png\)"):
+    with pytest.raises(BadTable, match=r"1 id fits several pictures: 1 \(1.jpg, 1.png\)"):
         Catalogue.open(shop)
 
 
@@ -227,7 +227,11 @@ def test_wrong_options(shop, options, message):
         ("x.csv", b"id,a\n", "no rows"),
         ("x.csv", b"id,id\n1,2\n", "two columns have one name"),
         ("x.parquet", b"PAR1", "cannot be read"),
-        ("x.jsonl", b'{"id": 1}\n{"id": \n', "cannot be read"),
+        ("x.jsonl", b'{"id": 1}\n{"id": \n', "cannot be read: line 2 is no JSON"),
+        ("x.jsonl", b'{"id": 1}\n\n{"id": "\xff"}\n', "line 3 is not UTF-8"),
+        ("x.jsonl", b'{"id": 1}\n[2]\n', "line 2 is no object"),
+        ("x.jsonl", b'{"id": 1}\n{"id": null}\n{"id": "b"}\n', "'id' is of another kind on line 3"),
+        ("x.jsonl", b"", "cannot be read: Empty"),
         ("x.toml", b"table = ", "not TOML"),
         ("x.toml", b'tabel = "x.csv"', "unknown key tabel"),
         ("x.toml", b'tags = "colour"', "tags must be a list"),
@@ -284,7 +288,7 @@ def test_take_keeps_everything_together(shop):
     assert part.attributes["price"].to_pylist() == [5.5, 1.5]
     assert part.products == ("shoe", "shirt")
     assert part.tags.ids == ("5", "1")
-    with pytest.raises(BadTable, match="1 items are not in the catalogue: 9"):
+    with pytest.raises(BadTable, match="1 item is not in the catalogue: 9"):
         catalogue.take(["9"])
 
 

@@ -77,7 +77,7 @@ def test_beside_networks_the_others_are_named(capsys):
 
 
 ODD = {
-    "a device that is none": ["--device", "banana"],
+    "a device that it cannot have": ["--device", "cuda:7"],
     "a device that it cannot use": ["--device", "cuda"],
     "a runtime that it cannot use": ["--runtime", "openvino"],
     "what torch alone does": ["--compile"],
@@ -98,6 +98,14 @@ def test_what_encoders_of_one_way_cannot_do_is_refused(name, likelens, shop, tmp
         assert f"where: {' '.join(ODD[name])}" in err
         assert out == ""
     assert not (tmp_path / "s").exists()
+
+
+def test_a_device_that_is_none_is_named_as_such(likelens, shop, tmp_path):
+    embed = ("embed", shop, "--store", tmp_path / "s", "-e", "opencv:colour")
+    code, out, err = likelens(*embed, "--device", "banana")
+    assert (code, out) == (2, "")
+    assert "there is no device 'banana'" in err
+    assert "choose one of: auto, cpu, cuda" in err
 
 
 def test_a_source_that_is_none_is_named_as_such(likelens, shop, tmp_path):

@@ -150,9 +150,7 @@ class TestInShop:
         first, second, *rest = IN_SHOP
         rows = [(name, 1, 1, 2, 3, 12, 11) for name in rest] + [(second, 1, 1, 5, 5, 5, 9)]
         write_list(in_shop / "Anno" / "list_bbox_inshop.txt", IN_SHOP_BOXES, rows)
-        with pytest.raises(
-            BadTable, match=r"1 items have no box: .*; 1 boxes have no area"
-        ) as told:
+        with pytest.raises(BadTable, match=r"1 item has no box: .*; 1 box has no area") as told:
             Catalogue.open(in_shop, bbox=True)
         assert first in told.value.what
         assert f"{second} (5,5,0,4)" in told.value.what
@@ -162,7 +160,7 @@ class TestInShop:
 
     def test_missing_pictures_are_counted_or_skipped(self, in_shop):
         (in_shop / "Img" / next(iter(IN_SHOP))).unlink()
-        with pytest.raises(BadTable, match="1 items have no picture: img/WOMEN/Dresses"):
+        with pytest.raises(BadTable, match="1 item has no picture: img/WOMEN/Dresses"):
             Catalogue.open(in_shop)
         assert len(Catalogue.open(in_shop, skip_missing=True)) == 4
         assert len(Catalogue.open(in_shop, part=["gallery"])) == 2, "it is in another part"
@@ -194,12 +192,12 @@ class TestInShop:
             ("1\nimage_name item_id status\nimg/1.jpg i query\n", "header of no data set"),
             (f"{IN_SHOP_HEADER}\nimg/1.jpg i query\n", "header of no data set"),
             ("", "header of no data set"),
-            (f"1\n{IN_SHOP_HEADER}\nimg/1.jpg i tset\n", r"1 rows have a status .* tset \(img/1.j"),
-            (f"1\n{IN_SHOP_HEADER}\nimg/1.jpg query\n", "1 lines are not .*: lines 3"),
+            (f"1\n{IN_SHOP_HEADER}\nimg/1.jpg i tset\n", r"1 row has a status .* tset \(img/1.j"),
+            (f"1\n{IN_SHOP_HEADER}\nimg/1.jpg query\n", "1 line is not .*: lines 3"),
             (f"2\n{IN_SHOP_HEADER}\nimg/1.jpg i query\n\nimg/2 i train\n", ": lines 5"),
             (
                 f"2\n{IN_SHOP_HEADER}\nimg/1.jpg i query\nimg/1.jpg j train\n",
-                "1 ids stand on several rows",
+                "1 id stands on several rows",
             ),
             (f"1\n{IN_SHOP_HEADER}\nimg/../../../1.jpg i query\n", "outside the folder"),
             (f"1\n{IN_SHOP_HEADER}\n/etc/1.jpg i query\n", "outside the folder"),
@@ -216,9 +214,9 @@ class TestInShop:
         [
             ("1\nimage_name x_1 y_1 x_2 y_2\nimg/1.jpg 1 2 3 4\n", "does not start with a count"),
             (f"2\n{IN_SHOP_BOXES}\nimg/1.jpg 1 1 1 2 3 4\n", "says 2 rows, and there are 1"),
-            (f"1\n{IN_SHOP_BOXES}\nimg/1.jpg 1 1 1 2 3 x\n", "1 boxes are not four whole numbers"),
+            (f"1\n{IN_SHOP_BOXES}\nimg/1.jpg 1 1 1 2 3 x\n", "1 box is not four whole numbers"),
             (f"3\n{IN_SHOP_BOXES}\na.jpg 1 1 1 2 3 4\na.jpg 1 1 1 2 3 4\na.jpg 1 1 1 2 3 5\n",
-             "1 lines give a picture another box than a line before: a.jpg"),
+             "1 line gives a picture another box than a line before: a.jpg"),
             ("", "but with nothing"),
         ],
     )  # fmt: skip
@@ -277,7 +275,7 @@ class TestConsumerToShop:
     def test_a_picture_of_two_items(self, consumer):
         pairs = [*PAIRS, (PAIRS[0][0], PAIRS[4][1], "id_3", "val")]
         write_list(consumer / "Eval" / "list_eval_partition.txt", PAIR_HEADER, pairs)
-        with pytest.raises(BadTable, match=r"1 pictures belong to two items: .*comsumer_01.jpg"):
+        with pytest.raises(BadTable, match=r"1 picture belongs to two items: .*comsumer_01.jpg"):
             Catalogue.open(consumer)
 
     def test_an_unknown_status(self, consumer):
@@ -324,7 +322,7 @@ class TestVsd:
 
     def test_boxes_of_both_kinds(self, vsd):
         options = {"images": vsd.parent.parent / "pictures", "bbox": True}
-        with pytest.raises(BadTable, match=r"1 items have no box: img/WOMEN/Tees/c/1.jpg"):
+        with pytest.raises(BadTable, match=r"1 item has no box: img/WOMEN/Tees/c/1.jpg"):
             Catalogue.open(vsd, **options)
         catalogue = Catalogue.open(vsd, skip_missing=True, **options)
         assert catalogue.boxes.tolist() == [[1, 2, 3, 4], [1, 2, 3, 4], [0, 0, 6, 5]]

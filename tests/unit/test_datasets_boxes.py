@@ -137,12 +137,12 @@ class TestTables:
         with pytest.raises(BadTable, match=r"2 boxes are not four numbers: row 2 \(1,2,3\), row 3"):
             opened(halves)
         write(halves, ["a", "b", "c"], ["1,2,3,4", "", "1,2,-3,4"])
-        message = r"1 items have no box: b; 1 boxes have no area: c \(1,2,-3,4\)"
+        message = r"1 item has no box: b; 1 box has no area: c \(1,2,-3,4\)"
         with pytest.raises(BadTable, match=message):
             opened(halves)
         assert opened(halves, skip_missing=True).ids == ("a",)
         write(halves, ["b"], [""])
-        with pytest.raises(BadTable, match="1 items have no box"):
+        with pytest.raises(BadTable, match="1 item has no box"):
             opened(halves, skip_missing=True)
 
 

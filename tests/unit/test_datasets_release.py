@@ -107,14 +107,14 @@ def test_one_picture_in_both_catalogues(shop):
     assert [one["phase"] for one in found.images] == ["gallery", "gallery", "query", "query"]
     assert describe(catalogue).both == 0
     other = Catalogue.open(**shop | {"product": "kind"}).take(["i2"])
-    with pytest.raises(BadTable, match=r"1 pictures stand in both catalogues .*: new/2.png"):
+    with pytest.raises(BadTable, match=r"1 picture stands in both catalogues .*: new/2.png"):
         describe(catalogue, other)
 
 
 def test_what_cannot_be_told_by_picture(book, shop, tmp_path):
     table = shop["source"]
     table.write_text(table.read_text() + "i4,0.png,p,hat,1 2 3 4\n")
-    with pytest.raises(BadTable, match=r"1 items share a picture .*: 0.png \(i0 and i4\)"):
+    with pytest.raises(BadTable, match=r"1 item shares a picture .*: 0.png \(i0 and i4\)"):
         describe(Catalogue.open(**shop))
 
 

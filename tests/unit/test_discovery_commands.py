@@ -204,7 +204,7 @@ class TestWrongUse:
                 "x,{0},1\n{0},{1},1",
                 "1 of 2 judgements are of pictures that are not in the catalogue",
             ),
-            ("{0},{1},1\n{0},{1},0", "1 pairs have two grades"),
+            ("{0},{1},1\n{0},{1},0", "1 pair has two grades"),
             ("{0},{1},3", "1 of 1 judgements are neither 0 nor 1: 3"),
             ("{0},{1},good", "'good'"),
             ("{0},,1", "lacks a candidate"),

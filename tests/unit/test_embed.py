@@ -511,6 +511,29 @@ def test_a_damaged_table_of_items_is_one_sentence_and_costs_no_vector(many, tmp_
     assert (run.embedded, run.kept) == (0, 300)
 
 
+def test_a_filter_that_is_asked_while_the_items_are_replaced_is_asked_again(
+    many, tmp_path, monkeypatch
+):
+    import lance
+
+    store = open_store(tmp_path / "store")
+    embed(many, MeanColour(), store)
+    expected, read, failed = store.matching("kind = 'k1'"), lance.LanceDataset.to_table, []
+
+    def replaced_meanwhile(dataset, *given, **more):
+        if not failed:
+            failed.append(True)
+            with store.writing():
+                store.put_items(store.items().slice(1))
+            raise OSError("Not found: a file of the version before")
+        return read(dataset, *given, **more)
+
+    monkeypatch.setattr(lance.LanceDataset, "to_table", replaced_meanwhile)
+    first = many.ids[0]
+    assert store.matching("kind = 'k1'") == [item for item in expected if item != first]
+    assert failed
+
+
 def test_a_panic_in_the_tables_library_is_one_sentence(many, tmp_path, monkeypatch):
     import lance
 

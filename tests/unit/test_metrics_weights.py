@@ -142,7 +142,7 @@ def test_wrong_use():
         category_weights([1, 2], [0], tags)
     with pytest.raises(BadTable, match=r"2 items that were bought are unknown: -1, 30"):
         category_weights([1, 1, 1], [0, 30, -1], tags)
-    with pytest.raises(BadTable, match=r"1 items that were bought are unknown: gone"):
+    with pytest.raises(BadTable, match=r"1 item that was bought is unknown: gone"):
         category_weights([1, 1], ["item 1", "gone"], tags)
     with pytest.raises(BadTable, match=r"no customer has 3 purchases; the most is 2"):
         category_weights([1, 1, 2], [0, 1, 2], tags, min_orders=3)

@@ -270,7 +270,7 @@ def test_queries_without_pictures_need_a_toml_file(likelens, apart, tmp_path):
     code, _, said = likelens(*asked, "--queries", wild, *out)
     assert code == 2
     assert "none of the 3 rows has a picture" in said
-    assert "with the --images of SOURCE: 1 items have no picture: 6" in said
+    assert "with the --images of SOURCE: 1 item has no picture: 6" in said
     assert "TOML file (table, images, id, ...)" in said
     wild.write_text("id\n4\n")
     other = wild.with_suffix(".toml")

@@ -173,7 +173,7 @@ class TestFiles:
             ("a.qrels", "q 0 d 1\nq 0 d e f 1\n", "line 2 has 6 parts"),
             ("a.qrels", "q 0 d good\n", "line 1 has the grade 'good'"),
             ("a.qrels", "q 0 d nan\n", "line 1 has the grade 'nan'"),
-            ("a.qrels", "q 0 d 1\nq 0 d 0\n", "1 pairs have two grades: q with d"),
+            ("a.qrels", "q 0 d 1\nq 0 d 0\n", "1 pair has two grades: q with d"),
             ("a.qrels", "\n", "no judgements in this file"),
             ("a.csv", "query,candidate\nq,d\n", "no column 'grade' for judgements"),
             ("a.csv", "query,candidate,grade\n", "no judgements in this file"),

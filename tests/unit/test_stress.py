@@ -364,7 +364,7 @@ class TestCurves:
         found = stress(catalogue, ["opencv:colour"], store, kinds=["light"])
         assert len(found.queries) == 7
         assert "2" not in found.queries
-        assert "1 pictures cannot be opened or made worse any more: 2" in found.notes[0]
+        assert "1 picture cannot be opened or made worse any more: 2" in found.notes[0]
         assert len(found.curves[0].scores[5].per_query) == 7
 
     def test_items_without_tags_are_no_queries(self, shop):

@@ -48,7 +48,7 @@ def test_categories_are_dropped_kept_and_weighted():
 def test_rows_are_taken_by_id():
     tags = Tags.from_columns({"colour": ["red", "blue", None]}, ["a", "b", "c"])
     assert tags.take(["c", "a"]).matrix.toarray().tolist() == [[0, 0], [0, 1]]
-    with pytest.raises(BadTable, match="1 items have no row of tags: d"):
+    with pytest.raises(BadTable, match="1 item has no row of tags: d"):
         tags.take(["a", "d"])
 
 

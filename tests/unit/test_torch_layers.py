@@ -236,8 +236,8 @@ def test_unknown_dtypes_and_devices():
     with pytest.raises(BadSpec, match="dtype=int4 is not one of float32, float16, bfloat16, int8"):
         encoder("?dtype=int4")
     made = encoder()
-    for device in ("tpu", "cuda:99", ""):
-        with pytest.raises(BadSpec, match=rf"no device '{device}' here\n.*\n.*auto, cpu"):
+    for device, here in (("tpu", ""), ("cuda:99", " here"), ("", "")):
+        with pytest.raises(BadSpec, match=rf"no device '{device}'{here}\n.*\n.*auto, cpu"):
             made.run_on(Running(device))
     made.run_on(Running("cpu"))
     np.testing.assert_allclose(made.encode(PHOTOS), EXPECTED[""], atol=2e-5)

@@ -249,7 +249,7 @@ def as_npy(folder):
 TEXT = np.array(IDS)
 NAN = np.where(np.eye(4, 3) > 0, np.nan, 1)
 WRONG = {
-    "an id twice": (parquet(["a", "a"], [[1.0], [2.0]]), BadTable, "1 ids are there more than once: a"),
+    "an id twice": (parquet(["a", "a"], [[1.0], [2.0]]), BadTable, "1 id is there more than once: a"),
     "an id missing": (parquet(["a", None], [[1.0], [2.0]]), BadTable, "1 of 2 ids are missing"),
     "ragged": (parquet(["a", "b"], [[1.0], [2.0, 3.0]]), BadShape, "different lengths: 1, 2"),
     "no numbers": (parquet(["a"], [["x"]]), BadShape, "is no matrix of vectors"),

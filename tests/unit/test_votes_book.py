@@ -396,7 +396,7 @@ class TestWrongUse:
             (["a"], [], {}, "1 queries and 0 candidates"),
             (["a"], ["x"], {"ranks": [1, 2]}, "1 queries and 2 ranks"),
             (["a"], ["x"], {"repeats": 1.5}, "1.5 is no share"),
-            (["a", "a"], ["x", "x"], {}, "1 pairs to judge stand more than once: a with x"),
+            (["a", "a"], ["x", "x"], {}, "1 pair to judge stands more than once: a with x"),
             (["a", "a"], ["x", "y"], {"possible": [3, 597]}, r"candidates: a \(3, 597\)"),
             (["a"], ["x"], {"repeats": float("nan")}, "nan is no share"),
             (["a"], ["x"], {"known": [("a", "x", 2)]}, "has no one answer of 0 or 1"),

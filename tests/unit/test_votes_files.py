@@ -148,11 +148,11 @@ class TestWrongUse:
             ("v.csv", VOTES + "Ann,a,x,0\nAnn,a,y,1\nBo,b,x,1\n",
              r"2 votes stand twice .*: Ann on a with x \(row 1 and row 6\), Ann on a with y"),
             ("v.csv", "query,candidate,rank,random\na,x,1,some\n",
-             "1 cells of random are neither 0 nor 1: row 1 has 'some'"),
+             "1 cell of random is neither 0 nor 1: row 1 has 'some'"),
             ("v.csv", "query,candidate,rank\na,x,1\na,y,2\na,x,3\n",
-             "1 pairs to judge stand more than once: a with x"),
+             "1 pair to judge stands more than once: a with x"),
             ("v.csv", "query,candidate,rank,possible\na,x,1,3\na,y,2,597\na,z,3,\nb,x,1,9\n",
-             r"1 queries have several numbers of possible candidates: a \(3, 597\)"),
+             r"1 query has several numbers of possible candidates: a \(3, 597\)"),
             ("v.csv", "query,candidate,rank,possible\na,x,1,-4\n", "possible candidates '-4'"),
             ("v.csv", HEAD + "Ann,a,x,2\nAnn,a,y,yes\nAnn,b,y,1\n",
              "2 of 3 labels are neither 0 nor 1: row 1 has '2', row 2 has 'yes'"),
@@ -165,7 +165,7 @@ class TestWrongUse:
             ("v.csv", "query,candidate,Grade\na,x,1\n", "no column vote or grade"),
             ("v.csv", HEAD + "Ann,a,x\n", "cannot be read"),
             ("v.csv", "expert,query,candidate,vote,again\nAnn,a,x,1,perhaps\n",
-             "1 cells of again are neither 0 nor 1: row 1 has 'perhaps'"),
+             "1 cell of again is neither 0 nor 1: row 1 has 'perhaps'"),
             ("v.csv", "expert,query,candidate,vote,seconds\nAnn,a,x,1,long\n", "not hold numbers"),
             ("v.csv", "expert,query,candidate,vote,seconds\nAnn,a,x,1,2\nAnn,a,y,1,-1\nAnn,a,z,1,inf\n",
              "2 cells of seconds are no time .*: row 2, row 3"),
@@ -175,7 +175,7 @@ class TestWrongUse:
              "line 2 is no JSON"),
             ("v.jsonl", '{"query": "a", "candidate": "x", "vote": 1}\n[1, 2]\n', "line 2 is neither"),
             ("v.jsonl", '{"query": "a", "candidate": ["x"], "vote": 1}\n',
-             "1 rows have a list or an object as a cell: line 1"),
+             "1 row has a list or an object as a cell: line 1"),
             ("v.json", '[{"key": ["a"], "value": 1}]', "entry 1 is neither an object of columns"),
             ("v.json", '[{"key": ["a", "x"], "value": 1},', "the file is no JSON"),
             ("v.json", '[{"key": ["a", "x"]}]', "entry 1 lacks a grade"),
@@ -183,7 +183,7 @@ class TestWrongUse:
             ("v.csv", "query,candidate,rank\na,x,1\na,y,first\n", "row 2 has the rank 'first'"),
             ("v.qrels", "a 0 x 1\na 0 x\n", "line 2 has 3 parts"),
             ("v.qrels", "a 0 x 1\na 0 y 3\n", "1 of 2 labels .*: line 2 has '3'"),
-            ("v.qrels", "a 0 x 1\na 0 x 0\n", r"1 votes stand twice.*line 1 and line 2"),
+            ("v.qrels", "a 0 x 1\na 0 x 0\n", r"1 vote stands twice.*line 1 and line 2"),
             ("v.parquet", "no parquet", "cannot be read"),
         ],
     )  # fmt: skip
@@ -219,7 +219,7 @@ class TestWrongUse:
         with pytest.raises(BadTable, match="there is no such file"):
             load("pool.jsonl", '{"query": "a", "candidate": "x"}', known=tmp_path / "none.qrels")
         (tmp_path / "known.qrels").write_text("a 0 x 1\na 0 x 0\n")
-        with pytest.raises(BadTable, match=r"1 votes stand twice .*: a with x"):
+        with pytest.raises(BadTable, match=r"1 vote stands twice .*: a with x"):
             load("pool.jsonl", '{"query": "a", "candidate": "x"}', known=tmp_path / "known.qrels")
         assert set(book.sizes().values()) == {0}
 
@@ -232,7 +232,7 @@ class TestWrongUse:
             ("out.doc", "any", "'.doc' is not|.doc is not a kind of file"),
             ("out.qrels", "all", "no place for the names of experts"),
             ("out.json", "all", "no place for the names of experts"),
-            ("out.qrels", "any", "1 ids have blanks.*'a b'"),
+            ("out.qrels", "any", "1 id has blanks.*'a b'"),
             ("votes.db/out.csv", "any", "cannot be written"),
         ):
             with pytest.raises(BadTable, match=message):

@@ -62,9 +62,12 @@ class Survey:
 
     def first_of_same(self, rows: Positions) -> Positions:
         """For each of some rows, the first of them with the same content."""
-        _, first, content = np.unique(self.digests[rows], return_index=True, return_inverse=True)
-        found: Positions = rows[first[content]]
-        return found
+        order = np.argsort(self.digests[rows], kind="stable")
+        digests, starts = self.digests[rows[order]], np.ones(len(rows), bool)
+        starts[1:] = digests[1:] != digests[:-1]
+        first = np.empty_like(rows)
+        first[order] = rows[order[starts]][np.cumsum(starts) - 1]
+        return first
 
     def open(self, row: int) -> npt.NDArray[np.uint8]:
         """The (height, width, 3) uint8 pixels of an item, of the very bytes that were surveyed.

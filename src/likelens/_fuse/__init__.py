@@ -21,7 +21,7 @@ from ..store.base import Store, open_store
 from ..values.arrays import Floats, unit_rows
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
-from ..values.errors import BadSpec, BadTable
+from ..values.errors import BadSpec, BadTable, plural
 from ..values.scores import QueryScores
 from ..values.spec import Spec
 from .shares import best_shares
@@ -183,7 +183,8 @@ def _common(catalogue: Catalogue, found: Sequence[Embeddings]) -> tuple[list[str
     common = set.intersection(*(set(one.ids) for one in found))
     ids = [item for item in catalogue.ids if item in common]
     lost = len(catalogue) - len(ids)
-    return ids, (f"{lost:,} items have no vector by some part, and are left out",) if lost else ()
+    which = plural(lost, "item has", "items have")
+    return ids, (f"left out: {which} no vector by some part",) if lost else ()
 
 
 def _split(catalogue: Catalogue, held_out: float, seed: int) -> tuple[list[str], list[str]]:

@@ -22,7 +22,7 @@ from ..metrics._stressed import Gallery
 from ..store.base import Store, open_store
 from ..values.arrays import Array, Floats, Positions
 from ..values.catalogue import Catalogue
-from ..values.errors import BadImage, BadSpec, BadTable, first_few
+from ..values.errors import BadImage, BadSpec, BadTable, first_few, plural
 from ..values.scores import QueryScores
 from ..values.spec import Spec
 from .curves import Curve, Stress
@@ -107,7 +107,8 @@ def stress(
     lost = _measure(catalogue, seeing, found, rows, conditions, seed, progress)
     if lost:
         ids = first_few(catalogue.ids[rows[query]] for query in sorted(lost))
-        notes.append(f"{len(lost):,} pictures cannot be opened or made worse any more: {ids}")
+        which = plural(len(lost), "picture")
+        notes.append(f"{which} cannot be opened or made worse any more: {ids}")
     kept = np.array([query for query in range(len(rows)) if query not in lost], np.int64)
     return Stress(
         curves=tuple(

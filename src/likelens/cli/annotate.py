@@ -71,7 +71,7 @@ def import_votes(
     With --catalogue, items that are not in it are refused.
     """
     from ..eds import VoteBook, read_content
-    from ..report.formats import plural
+    from ..values.errors import plural
 
     items = None if catalogue is None else frozenset(catalogue.ids)
     asked = None if queries is None else options.open_other(queries, catalogue)
@@ -142,7 +142,7 @@ def export_votes(
     as_json: options.AsJson = False,
 ) -> None:
     """Write judgements made of the votes, or the votes themselves."""
-    from ..report.formats import plural
+    from ..values.errors import plural
 
     asked = None if queries is None else options.open_other(queries, catalogue)
     with open_book(votes) as book:
@@ -178,7 +178,7 @@ def export_votes(
 @app.command("status")
 def show_status(votes: Votes = "votes.db", as_json: options.AsJson = False) -> None:
     """Show what a vote book holds, and how far each expert is."""
-    from ..report.formats import plural
+    from ..values.errors import plural
 
     with open_book(votes) as book:
         sizes, experts = book.sizes(), book.progress()

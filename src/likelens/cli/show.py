@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ..values.errors import plural
+
 if TYPE_CHECKING:
     from .._discover import DiscoveryBoard
     from .._embed import EmbedRun, Progress
@@ -39,8 +41,8 @@ def note(text: str) -> None:
 def note_lacking(lacking: int, items: int) -> None:
     """A note if a store has items that the encoder in use was not asked about."""
     if lacking:
-        which = "item has" if lacking == 1 else "items have"
-        note(f"{lacking:,} of {items:,} {which} no vector by this encoder: embed again")
+        which = plural(items, "item has", "items have")
+        note(f"{lacking:,} of {which} no vector by this encoder: embed again")
 
 
 def print_json(value: Any) -> None:
@@ -285,7 +287,7 @@ def print_hits(hits: Hits) -> None:
         table.add_row(str(place + 1), f"{score:.4f}", *more, item, *cells)
     stdout().print(table)
     others = hits.attributes.column_names[COLUMNS_SHOWN:]
-    if others:
+    if others and len(hits):
         note(f"for want of room not shown, but by --html and --json: {', '.join(others)}")
 
 

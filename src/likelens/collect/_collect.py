@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..images import open_image
-from ..values.errors import BadImage, NotFetched
+from ..values.errors import BadImage, NotFetched, plural
 from ..values.files import make_folder, write_aside
 from .engine import Engine, Progress, Searches, search_all
 from .fetch import Answer, Fetcher
@@ -223,7 +223,8 @@ class _Run:
         )
         if not across:
             return ()
-        return (f"{across:,} pictures were there in another class already, and stay there only",)
+        which = plural(across, "picture was", "pictures were")
+        return (f"{which} there in another class already, which alone keeps what it has",)
 
 
 def _row(

@@ -251,7 +251,7 @@ def _choose(layer: str, outputs: Sequence[Slot], spec: Spec) -> str:
     raise BadSpec(
         f"{what}; the file has {_listed(outputs)}",
         where=str(spec),
-        mend=f"choose one: onnx:{spec.identifier}@{names[0]}",
+        mend=f"choose one, as in onnx:{spec.identifier}@{names[0]}",
     )
 
 

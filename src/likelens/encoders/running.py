@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,22 @@ class Running:
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         compile: whether torch compiles the network first.
         runtime: ``auto``, ``torch``, ``onnx`` or ``openvino``: what runs torch networks.
+
+    Raises:
+        BadSpec: no computer has such a device.
     """
 
     device: str = "auto"
     compile: bool = False
     runtime: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise BadSpec(
+                f"there is no device {self.device!r}",
+                where=f"--device {self.device}",
+                mend="choose one of: auto, cpu, cuda, cuda:1 (the second GPU), mps",
+            )
 
     @property
     def asked(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..values.arrays import Array, Floats, rows_not_finite
-from ..values.errors import BadShape, BadTable, first_few
+from ..values.errors import BadShape, BadTable, first_few, plural
 from ..values.tables import read_table, texts
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _checked(
     twice = [item for item, count in Counter(names).items() if count > 1]
     if twice:
         raise BadTable(
-            f"{len(twice):,} ids are there more than once: {first_few(twice)}",
+            f"{plural(len(twice), 'id is', 'ids are')} there more than once: {first_few(twice)}",
             where=where,
             mend="keep one vector for each id",
         )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..values.arrays import Array, Floats, Positions
-from ..values.errors import BadSpec, BadTable, first_few
+from ..values.errors import BadSpec, BadTable, first_few, plural
 from ..values.tags import Tags
 
 Normalise = Literal["range", "log"]
@@ -163,7 +163,8 @@ def _positions(items: Array, tags: Tags) -> Positions:
     if not known.all():
         lost = np.unique(items[~known])
         raise BadTable(
-            f"{len(lost):,} items that were bought are unknown: {first_few(lost)}",
+            f"{plural(len(lost), 'item that was bought is', 'items that were bought are')} "
+            f"unknown: {first_few(lost)}",
             where="purchases",
             mend="give rows of the tags, or ids among tags.ids",
         )

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from .._discover.advice import advice
 from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, Statistics, cut_names
+from ..values.errors import plural
 from ..values.files import make_folder, write_aside
 from .charts import Axis
-from .formats import labels, listed, number, percent, plural
+from .formats import labels, listed, number, percent
 from .lines import Estimate
 from .page import templates
 from .tables import given_options, run_facts

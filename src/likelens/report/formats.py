@@ -106,16 +106,6 @@ def listed(things: Sequence[str]) -> str:
     return f"{', '.join(things[:-1])} and {things[-1]}"
 
 
-def plural(count: int, thing: str, several: str = "") -> str:
-    """How many of a thing.
-
-    Example:
-        >>> plural(1, "query"), plural(1200, "query", "queries")
-        ('1 query', '1,200 queries')
-    """
-    return f"{count:,} {thing if count == 1 else several or thing + 's'}"
-
-
 def labels(names: Sequence[str]) -> dict[str, str]:
     """Encoders' names as short as leaves them apart: without folders, options or layer.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .._leaderboard import CONTROLS, Leaderboard
+from ..values.errors import plural
 from . import formats
 from .charts import score_axis
 from .lines import Estimate, Line, read_lines
@@ -39,7 +40,7 @@ def markdown_leaderboard(board: Leaderboard) -> str:
     )
     tests = (
         f"Paired tests of {score_name(lines)}, with Holm's correction for "
-        f"{formats.plural(len(pairs), 'pair')}. They cover {board.pairs.covers}."
+        f"{plural(len(pairs), 'pair')}. They cover {board.pairs.covers}."
     )
     parts = [
         f"**{plain_cell(head.title)}.** {' '.join(plain_cell(text) for text in head.sentences)}",

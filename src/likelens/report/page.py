@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _leaderboard
 from ..values.boxes import FilePicture
 from ..values.catalogue import Catalogue
+from ..values.errors import plural
 from ..values.files import make_folder, write_aside
 from . import charts, formats, grids, maps, tables
 from .lines import Line, best_line, read_lines, worst_line
@@ -187,7 +188,7 @@ def templates() -> Environment:
         "date": formats.date,
         "breakable": formats.breakable,
         "shortened": formats.shortened,
-        "plural": formats.plural,
+        "plural": plural,
         "plain": tables.plain,
         "worded": tables.worded,
     }

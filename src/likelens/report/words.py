@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._leaderboard import Leaderboard
-from .formats import chance, listed, number, plural
+from ..values.errors import plural
+from .formats import chance, listed, number
 from .lines import Line, best_line
 from .pairs import Pair, pair_of
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from .._discover.values import cut_names
 from ..report.discovery import headline, read_as, read_rows, summary, write_discovery
-from ..report.formats import chance, number, percent, plural
+from ..report.formats import chance, number, percent
 from ..report.sections import Points, Section, Sheet, markdown_sections
+from ..values.errors import plural
 from ..values.files import make_folder, plain, write_aside
 from ._discovery import CLOSED, SETTINGS, WILD, DiscoveryRun
 from ._write import write_csv, writer

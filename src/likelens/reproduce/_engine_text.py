@@ -9,8 +9,9 @@ from typing import Any
 
 from ..index.options import Options
 from ..report.bubbles import Bubble, bubbles_svg
-from ..report.formats import number, percent, plural, rounded
+from ..report.formats import number, percent, rounded
 from ..report.sections import Chart, Points, Section, Sheet
+from ..values.errors import plural
 from ._engine import EngineRun
 from ._engine_measure import Measured
 from ._engine_tables import BY_PARENT, METRICS, published, slug

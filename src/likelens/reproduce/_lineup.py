@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..encoders.base import Encoder, Running, VectorSource, open_encoders
 from ..presets import Row, find
-from ..report.formats import FILE_SOURCES, plural
-from ..values.errors import BadSpec, MissingExtra, NoWeights, first_few
+from ..report.formats import FILE_SOURCES
+from ..values.errors import BadSpec, MissingExtra, NoWeights, first_few, plural
 from ..values.spec import FUSED, Spec
 
 Missing = tuple[tuple[Row, str], ...]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..presets import preset
-from ..report.formats import number, plural, rounded
+from ..report.formats import number, rounded
 from ..report.markdown import plain_cell, table_row
+from ..values.errors import plural
 from ._charts import in_words
 from ._corrembed import BATCH, ONLY, OUTPUT, PENULTIMATE, ROUNDS, Reproduction
 from .published import CATEGORIES, CODE, NOTEBOOK, PAPER, imagenet_accuracy

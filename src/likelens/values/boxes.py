@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .arrays import Positions
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +103,7 @@ def boxes_of_table(table: pa.Table, path: Path) -> list[Box | None]:
             wrong.append(f"row {row} ({text[:40]})")
     if wrong:
         raise BadTable(
-            f"{len(wrong):,} boxes are not four numbers: {first_few(wrong)}",
+            f"{plural(len(wrong), 'box is', 'boxes are')} not four numbers: {first_few(wrong)}",
             where=str(path),
             mend="write x,y,width,height in pixels, or nothing",
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import Array, Positions
 from .boxes import Boxed, FilePicture
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 from .layout import Layout, find_layout
 from .paths import Paths
 from .tables import column, read_table, texts
@@ -195,7 +195,8 @@ class Catalogue:
         lost = [item for item in ids if item not in self.position]
         if lost:
             raise BadTable(
-                f"{len(lost):,} items are not in the catalogue: {first_few(lost)}",
+                f"{plural(len(lost), 'item is', 'items are')} "
+                f"not in the catalogue: {first_few(lost)}",
                 where="Catalogue.take",
                 mend="take ids of this catalogue",
             )

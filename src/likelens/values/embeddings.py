@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arrays import Floats, check_vectors
-from .errors import BadShape, first_few
+from .errors import BadShape, first_few, plural
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,7 @@ class Embeddings:
         lost = [item for item in ids if item not in place]
         if lost:
             raise BadShape(
-                f"{len(lost):,} items have no vector: {first_few(lost)}",
+                f"{plural(len(lost), 'item has', 'items have')} no vector: {first_few(lost)}",
                 where=f"embeddings of {self.encoder}",
                 mend="embed the catalogue again, or leave those items out",
             )

@@ -98,6 +98,16 @@ def first_few(things: Iterable[object], limit: int = 3) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
+def plural(count: int, thing: str, several: str = "") -> str:
+    """How many of a thing.
+
+    Example:
+        >>> plural(1, "query"), plural(1200, "query", "queries")
+        ('1 query', '1,200 queries')
+    """
+    return f"{count:,} {thing if count == 1 else several or thing + 's'}"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The three known names most like a misspelt one, for a message: ``did you mean a, b or c?``.
 

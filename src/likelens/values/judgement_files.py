@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 from .tables import SUFFIXES, read_table, texts
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -164,7 +164,8 @@ def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> 
     ]
     if nested:
         raise BadTable(
-            f"{len(nested):,} rows have a list or an object as a cell: {first_few(nested)}",
+            f"{plural(len(nested), 'row has', 'rows have')} "
+            f"a list or an object as a cell: {first_few(nested)}",
             where=str(path),
             mend="give texts and numbers",
         )

@@ -11,7 +11,7 @@ from .boxes import Box, box_rows, boxes_of_table
 from .catalogue import Catalogue
 from .datasets.base import Dataset, find_dataset
 from .datasets.parts import choose_parts
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 from .layout import Layout
 from .paths import Paths
 from .places import PICTURES, below, beside, check_folder, good_rows, pictures_below, places_of
@@ -94,7 +94,8 @@ def _check_names(files: Sequence[str], root: Path) -> None:
     except UnicodeEncodeError:
         odd = [ascii(name) for name in files if any("\udc80" <= c <= "\udcff" for c in name)]
         raise BadTable(
-            f"{len(odd):,} names of pictures are not UTF-8: {first_few(odd)}",
+            f"{plural(len(odd), 'name of a picture is', 'names of pictures are')} "
+            f"not UTF-8: {first_few(odd)}",
             where=str(root),
             mend="rename them",
         ) from None

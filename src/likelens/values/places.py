@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from .boxes import Box, box_text
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 
 PICTURES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",
@@ -73,7 +73,7 @@ def places_of(
         several = [i for i in ids if i is not None and len(stems.get(i, ())) > 1]
         if several:
             raise BadTable(
-                f"{len(several):,} ids fit several pictures: "
+                f"{plural(len(several), 'id fits', 'ids fit')} several pictures: "
                 f"{first_few(f'{i} ({first_few(stems[i])})' for i in several)}",
                 where=str(root),
                 mend="name the file in a column, and the column with --image",
@@ -120,7 +120,8 @@ def good_rows(
     repeated = [item for item, count in Counter(ids).items() if count > 1 and item is not None]
     if repeated:
         raise BadTable(
-            f"{len(repeated):,} ids stand on several rows: {first_few(repeated)}",
+            f"{plural(len(repeated), 'id stands', 'ids stand')} "
+            f"on several rows: {first_few(repeated)}",
             where=str(path),
             mend="give every picture an id of its own; --product may name the shared one",
         )
@@ -153,12 +154,16 @@ def _problems(
     boxless = [item for item, _, box in rows if item is not None and box is None]
     flat = [f"{item} ({box_text(box)})" for item, _, box in rows if box and not _has_area(box)]
     counted = (
-        (pictureless, "items have no picture: "),
-        (nameless, "rows have no id: rows "),
-        (boxless, "items have no box: "),
-        (flat, "boxes have no area: "),
+        (pictureless, "item has no picture:", "items have no picture:"),
+        (nameless, "row has no id: row", "rows have no id: rows"),
+        (boxless, "item has no box:", "items have no box:"),
+        (flat, "box has no area:", "boxes have no area:"),
     )
-    return [f"{len(found):,} {said}{first_few(found)}" for found, said in counted if found]
+    return [
+        f"{plural(len(found), one, several)} {first_few(found)}"
+        for found, one, several in counted
+        if found
+    ]
 
 
 def _has_area(box: Box | None) -> bool:

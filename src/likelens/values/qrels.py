@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Array, Floats, Positions
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 from .judgement_files import Rows, read_rows
 from .relevance import NONE, Relevance, checked_own
 
@@ -97,7 +97,7 @@ class Judgements:
         ]
         if torn:
             raise BadTable(
-                f"{len(torn):,} pairs have two grades: "
+                f"{plural(len(torn), 'pair has', 'pairs have')} two grades: "
                 f"{first_few(f'{query} with {candidate}' for query, candidate in torn)}",
                 where=self.path,
                 mend="keep one judgement of a pair",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 _PIECE = 4096  # texts in a piece of a column
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
+_JSON = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".csv", ".tsv", ".parquet", *_JSON)
 
 
 def read_table(
@@ -52,7 +54,7 @@ def read_table(
 
             table = pyarrow.json.read_json(path)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = (_bad_line(path) if kind in _JSON else "") or " ".join(str(error).split())[:200]
         raise BadTable(
             f"the table cannot be read: {reason}",
             where=str(path),
@@ -87,6 +89,26 @@ def _read_csv(path: Path, text_columns: Sequence[str], missing: Sequence[str]) -
             quoted_strings_can_be_null=True,
         ),
     )
+
+
+def _bad_line(path: Path) -> str:
+    """Which line of a file of JSON lines is wrong, or ""; Arrow counts from the block it reads."""
+    kinds: dict[str, type] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line) if line.strip() else {}
+            except UnicodeDecodeError:
+                return f"line {number:,} is not UTF-8"
+            except ValueError as error:
+                return f"line {number:,} is no JSON: {error.args[0].split(':')[0]}"
+            if not isinstance(row, dict):
+                return f"line {number:,} is no object, as {{...}}"
+            for name, value in row.items():
+                kind = float if type(value) is int else type(value)
+                if value is not None and kinds.setdefault(name, kind) is not kind:
+                    return f"{name!r} is of another kind on line {number:,} than before"
+    return ""
 
 
 def column(table: pa.Table, name: str, path: Path, role: str) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arrays import Positions
-from .errors import BadTable, first_few
+from .errors import BadTable, first_few, plural
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -168,7 +168,7 @@ class Tags:
         lost = [item for item in ids if item not in place]
         if lost:
             raise BadTable(
-                f"{len(lost):,} items have no row of tags: {first_few(lost)}",
+                f"{plural(len(lost), 'item has', 'items have')} no row of tags: {first_few(lost)}",
                 where="Tags.take",
                 mend="take the tags of the catalogue that has these items",
             )

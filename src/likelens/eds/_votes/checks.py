@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from numbers import Real
 
-from ...values.errors import BadTable, first_few
+from ...values.errors import BadTable, first_few, plural
 from .values import Question
 
 
@@ -57,7 +57,8 @@ def check_pairs(asked: Sequence[Question], possible: Sequence[int], where: str) 
     repeated = [pair for pair, count in Counter(asked).items() if count > 1]
     if repeated:
         raise BadTable(
-            f"{len(repeated):,} pairs to judge stand more than once: "
+            f"{plural(len(repeated), 'pair to judge stands', 'pairs to judge stand')} "
+            f"more than once: "
             f"{first_few(f'{pair.query} with {pair.candidate}' for pair in repeated)}",
             where=where,
             mend="keep one row of each",
@@ -72,7 +73,8 @@ def check_pairs(asked: Sequence[Question], possible: Sequence[int], where: str) 
     ]
     if torn:
         raise BadTable(
-            f"{len(torn):,} queries have several numbers of possible candidates: {first_few(torn)}",
+            f"{plural(len(torn), 'query has', 'queries have')} "
+            f"several numbers of possible candidates: {first_few(torn)}",
             where=where,
             mend="give all pairs of a query the same: how many items may be its candidates",
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...values.errors import BadTable, first_few
+from ...values.errors import BadTable, first_few, plural
 from ...values.judgement_files import POSSIBLE, RANDOM, Rows, read_rows
 from .checks import check_pairs, checked_share, is_time, named
 from .values import Given, Pooled, Question
@@ -211,7 +211,8 @@ def _truths(rows: Rows, name: str) -> list[bool]:
     other = _strangers(rows, cells, TRUTHS)
     if other:
         raise BadTable(
-            f"{len(other):,} cells of {name} are neither 0 nor 1: {first_few(other)}",
+            f"{plural(len(other), f'cell of {name} is', f'cells of {name} are')} "
+            f"neither 0 nor 1: {first_few(other)}",
             where=str(rows.path),
             mend=f"give 0 or 1, or leave the column {name} out",
         )
@@ -256,7 +257,8 @@ def _refuse_torn(keys: Sequence[tuple[Any, ...]], votes: Sequence[int], rows: Ro
             torn.append(f"{named} ({rows.places[before]} and {rows.places[row]})")
     if torn:
         raise BadTable(
-            f"{len(torn):,} votes stand twice with different values: {first_few(torn)}",
+            f"{plural(len(torn), 'vote stands', 'votes stand')} "
+            f"twice with different values: {first_few(torn)}",
             where=str(rows.path),
             mend="keep one of each; nothing of the file was taken",
         )

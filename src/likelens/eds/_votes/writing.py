@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...values.datasets.release import Release
-from ...values.errors import BadTable, first_few
+from ...values.errors import BadTable, first_few, plural
 from ...values.files import write_aside
 
 TREC_SUFFIXES = (".qrels", ".txt")
@@ -99,7 +99,8 @@ def _refuse_blanks(path: Path, rows: Sequence[Row]) -> None:
     ]
     if blank:
         raise BadTable(
-            f"{len(blank):,} ids have blanks, which part the columns of TREC qrels: "
+            f"{plural(len(blank), 'id has', 'ids have')} "
+            f"blanks, which part the columns of TREC qrels: "
             f"{first_few(map(repr, blank))}",
             where=str(path),
             mend="write .csv or .jsonl",

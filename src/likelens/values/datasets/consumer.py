@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import BadTable, first_few
+from ..errors import BadTable, first_few, plural
 from .base import Dataset, Listed
 from .lists import (
     CLOTHES,
@@ -52,7 +52,8 @@ class ConsumerToShop(Dataset):
                 places.setdefault(name, {})[status, side] = None
         if torn:
             raise BadTable(
-                f"{len(torn):,} pictures belong to two items: {first_few(torn)}",
+                f"{plural(len(torn), 'picture belongs', 'pictures belong')} "
+                f"to two items: {first_few(torn)}",
                 where=str(table),
                 mend="correct them, or get the file again",
             )

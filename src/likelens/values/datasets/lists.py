@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..boxes import Box
-from ..errors import BadTable, first_few
+from ..errors import BadTable, first_few, plural
 from ..places import PICTURES
 
 CORNERS = ("x_1", "y_1", "x_2", "y_2")
@@ -76,7 +76,8 @@ def read_list(path: Path, header: Sequence[str], *, names: int = 1) -> list[tupl
     wrong = [number for number, row in found.items() if row is None]
     if wrong:
         raise BadTable(
-            f"{len(wrong):,} lines are not {' '.join(header)}: lines {first_few(wrong)}",
+            f"{plural(len(wrong), 'line is', 'lines are')} "
+            f"not {' '.join(header)}: lines {first_few(wrong)}",
             where=str(path),
             mend="mend those lines, or get the file again",
         )
@@ -115,7 +116,8 @@ def check_status(rows: Sequence[tuple[str, ...]], known: Sequence[str], path: Pa
     odd = [f"{row[-1]} ({row[0]})" for row in rows if row[-1] not in known]
     if odd:
         raise BadTable(
-            f"{len(odd):,} rows have a status that is none of {', '.join(known)}: {first_few(odd)}",
+            f"{plural(len(odd), 'row has', 'rows have')} "
+            f"a status that is none of {', '.join(known)}: {first_few(odd)}",
             where=str(path),
             mend="correct them, or get the file again",
         )
@@ -141,7 +143,8 @@ def read_boxes(home: Path, name: str, words: Sequence[str]) -> Boxes | None:
     wrong = [row[0] for row in rows if not all(map(_is_number, row[-4:]))]
     if wrong:
         raise BadTable(
-            f"{len(wrong):,} boxes are not four whole numbers: {first_few(wrong)}",
+            f"{plural(len(wrong), 'box is', 'boxes are')} "
+            f"not four whole numbers: {first_few(wrong)}",
             where=str(path),
             mend="mend those lines, or get the file again",
         )
@@ -150,7 +153,8 @@ def read_boxes(home: Path, name: str, words: Sequence[str]) -> Boxes | None:
     torn = [picture for picture, box in given if corners.setdefault(picture, box) != box]
     if torn:
         raise BadTable(
-            f"{len(torn):,} lines give a picture another box than a line before: {first_few(torn)}",
+            f"{plural(len(torn), 'line gives', 'lines give')} "
+            f"a picture another box than a line before: {first_few(torn)}",
             where=str(path),
             mend="keep one of them, or get the file again",
         )

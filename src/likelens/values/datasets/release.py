@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadTable, first_few
+from ..errors import BadTable, first_few, plural
 from ..files import write_aside
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def describe(
     ]
     if torn:
         raise BadTable(
-            f"{len(torn):,} pictures stand in both catalogues with another product, category or "
+            f"{plural(len(torn), 'picture stands', 'pictures stand')} "
+            f"in both catalogues with another product, category or "
             f"box: {first_few(sorted(torn))}",
             where=str(catalogue.layout.source),
             mend="describe them alike in both",
@@ -120,7 +121,8 @@ def _paths(catalogue: Catalogue, root: Path) -> dict[str, str]:
     ]
     if twice:
         raise BadTable(
-            f"{len(twice):,} items share a picture with another one: {first_few(twice)}",
+            f"{plural(len(twice), 'item shares', 'items share')} "
+            f"a picture with another one: {first_few(twice)}",
             where=str(catalogue.layout.source),
             mend="the VSD release tells items by their pictures: give each item a file of its own",
         )
