@@ -79,7 +79,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path):
     with pytest.raises(BadShape, match="NaN"):
         write_vectors(path, IDS, np.full((4, 3), np.nan))
     with pytest.raises(BadTable, match="cannot be written"):
-        write_vectors(tmp_path / "no" / "v.npz", IDS, VECTORS)
+        write_vectors(path / "v.npz", IDS, VECTORS)
     with pytest.raises(BadTable, match="not a kind of file for vectors"):
         write_vectors(tmp_path / "v.json", IDS, VECTORS)
     with pytest.raises(BadTable, match="more than once: a"):
@@ -88,6 +88,12 @@ def test_nothing_is_left_when_writing_fails(tmp_path):
         write_vectors(path, IDS[:3], VECTORS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_folder_is_made(tmp_path):
+    path = tmp_path / "new" / "one" / "v.npy"
+    write_vectors(path, IDS, VECTORS)
+    np.testing.assert_array_equal(np.load(path), VECTORS)
 
 
 def test_a_table_beside_the_matrix_is_not_overwritten(tmp_path):

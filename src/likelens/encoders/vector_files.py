@@ -14,6 +14,7 @@ import numpy as np
 
 from ..values.arrays import Array, Floats, rows_not_finite
 from ..values.errors import BadShape, BadTable, first_few, plural
+from ..values.files import make_folder
 from ..values.tables import read_table, texts
 
 if TYPE_CHECKING:
@@ -282,6 +283,7 @@ def _write_ids(file: Any, ids: Sequence[str]) -> None:
 def _write_aside(parts: dict[Path, Callable[[Any], object]]) -> None:
     """Write files under other names, then give all of them their own."""
     aside = {place: place.with_name(f".{place.name}.{os.getpid()}.part") for place in parts}
+    make_folder(next(iter(parts)).parent)
     try:
         for place, write in parts.items():
             with aside[place].open("wb") as file:
@@ -292,7 +294,7 @@ def _write_aside(parts: dict[Path, Callable[[Any], object]]) -> None:
         raise BadTable(
             f"the vectors cannot be written: {error.strerror or error}",
             where=str(next(iter(parts))),
-            mend="give a file in a folder that is there and may be written to",
+            mend="give a file in a folder that you may write to",
         ) from error
     finally:
         for leftover in aside.values():
