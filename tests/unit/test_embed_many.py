@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import likelens._embed.survey
 from likelens import Catalogue, open_store
 from likelens._embed import fill, fill_all
+from likelens._embed.passes import _shares
 from likelens.encoders.base import Encoder, open_encoders
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import MissingExtra
@@ -140,3 +143,14 @@ def test_encoders_that_cannot_be_had_are_told_apart(monkeypatch):
     opened, lost = open_encoders(["opencv:colour", "mahotas:surf", "opencv:hog"])
     assert [str(one.spec) for one in opened] == ["opencv:colour", "opencv:hog"]
     assert isinstance(lost["mahotas:surf"], MissingExtra)
+
+
+@given(st.integers(0, 3000), st.integers(1, 40))
+def test_threads_share_rows_in_whole_batches_that_get_smaller(count, batch):
+    shares = list(_shares(np.arange(count), batch))
+    assert [row for share in shares for row in share] == list(range(count))
+    sizes = [len(share) for share in shares]
+    assert all(size % batch == 0 for size in sizes[:-1])
+    assert max(sizes, default=0) <= max(16, batch)
+    assert sizes[:-1] == sorted(sizes[:-1], reverse=True)
+    assert all(len(share) <= max(batch, (count - share[0]) / 3) for share in shares)

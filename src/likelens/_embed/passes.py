@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 
 import numpy as np
 
 from ..encoders.base import Encoder, cores, shaped
-from ..values.arrays import Array, Floats
+from ..values.arrays import Array, Floats, Positions
 from ..values.errors import LikelensError
 from .jobs import Job
 from .survey import Progress, Survey
 from .threads import in_order
 
-_FEWEST = 16  # pictures that a thread takes up at a time: the first of them finds the
-# processor's memory full of other things, so that its network runs more slowly
+_MOST = 16
+"""Pictures that a thread takes up at a time, if batches are smaller. The first of them is slow in
+the network: the processor's caches are full of other things."""
 
 
 class Bundle:
@@ -50,8 +51,7 @@ def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> N
     jobs = [job for bundle in shared for job in bundle.jobs]
     wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0))
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
-    size = max([_FEWEST, *(job.encoder.batch_size for job in jobs)])
-    tasks = (wanted[start : start + size].tolist() for start in range(0, len(wanted), size))
+    tasks = _shares(wanted, max(job.encoder.batch_size for job in jobs))
     done = 0
     try:
         for parts in in_order(lambda rows: _encode(shared, survey, rows), tasks):
@@ -64,6 +64,16 @@ def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> N
     finally:
         for job in jobs:
             job.commit()
+
+
+def _shares(rows: Positions, batch: int) -> Iterator[list[int]]:
+    """Rows in parts of whole batches, smaller ones towards the end: all threads end together."""
+    start = 0
+    while start < len(rows):
+        size = min(max(_MOST, batch), (len(rows) - start) // (3 * cores()))
+        size = max(size // batch, 1) * batch
+        yield rows[start : start + size].tolist()
+        start += size
 
 
 def _encode(shared: Sequence[Bundle], survey: Survey, rows: Sequence[int]) -> list[_Part]:
