@@ -71,7 +71,7 @@ def trained() -> dict[str, str]:
 
 def opened(name: str, runtime: str, dtype: str = "float32") -> Any:
     from likelens import open_encoder
-    from likelens.encoders.base import Running
+    from likelens.encoders.running import Running
 
     if ":" in name:
         place, arch = name.split("?", 1)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ._retrieval import measure, measure_rankings
     from ._search import Searcher, search
     from ._stress import stress
-    from .encoders.base import Encoder, Running, open_encoder
+    from .encoders.base import Encoder
+    from .encoders.opening import open_encoder
+    from .encoders.running import Running
     from .index.base import Index, build_index, load_index
     from .store.base import open_store
     from .values.catalogue import Catalogue
@@ -50,7 +52,7 @@ _PLACES = {
     "LikelensWarning": "values.errors",
     "Pooling": "_pooling",
     "QueryScores": "values.scores",
-    "Running": "encoders.base",
+    "Running": "encoders.running",
     "Searcher": "_search",
     "Spec": "values.spec",
     "TagRelevance": "values.relevance",
@@ -65,7 +67,7 @@ _PLACES = {
     "load_index": "index.base",
     "measure": "_retrieval",
     "measure_rankings": "_retrieval",
-    "open_encoder": "encoders.base",
+    "open_encoder": "encoders.opening",
     "open_store": "store.base",
     "pool_catalogue": "_pooling",
     "rank_with": "_ranking",

@@ -16,7 +16,8 @@ from . import metrics
 from ._embed import Progress
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
 from ._lineup import Filled, check_catalogue, fill_lineup, open_lineup, why
-from .encoders.base import Encoder, Running, VectorSource
+from .encoders.base import Encoder, VectorSource
+from .encoders.running import Running
 from .index.base import build_index
 from .store.base import Store, open_store
 from .store.memory import MemoryStore

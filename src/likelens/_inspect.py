@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .encoders.base import Encoder, FittedEncoder, Running, VectorSource, open_encoder
+from .encoders.base import Encoder, FittedEncoder, VectorSource
 from .encoders.drift import NEAR, drift_of, row_cosines
+from .encoders.opening import open_encoder
+from .encoders.running import Running
 from .images import ENDINGS, open_image
 from .values.arrays import Array, Floats
 from .values.errors import BadImage, BadSpec, LikelensError

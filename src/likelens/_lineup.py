@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ._embed import Progress, embed, fill_all, prepare_search
-from .encoders.base import (
-    Encoder,
-    FittedEncoder,
-    Running,
-    VectorSource,
-    open_encoder,
-    open_encoders,
-)
+from .encoders.base import Encoder, FittedEncoder, VectorSource
+from .encoders.opening import open_encoder, open_encoders
+from .encoders.running import Running
 from .store.base import Store
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .encoders.base import open_encoder
 from .encoders.huggingface import check_place
+from .encoders.opening import open_encoder
 from .encoders.torch_load import getting_weights, need_library
 from .values.arrays import Floats
 from .values.errors import BadQuery, BadSpec, BadTable, NoWeights, first_few, nearest

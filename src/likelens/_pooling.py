@@ -19,7 +19,7 @@ from ._embed import Progress
 from ._lineup import Named, check_catalogue, open_lineup
 from ._protocol import same_files
 from ._ranking import Gallery, joined, rank_blocks
-from .encoders.base import Running
+from .encoders.running import Running
 from .store.base import Store, open_store
 from .values.arrays import Floats, Positions
 from .values.catalogue import Catalogue

@@ -10,14 +10,8 @@ import torch
 from PIL import Image
 
 from likelens import Catalogue, embed, open_encoder
-from likelens.encoders.base import (
-    ENCODERS,
-    Encoder,
-    FittedEncoder,
-    VectorSource,
-    describe_sources,
-    examples,
-)
+from likelens.encoders.base import Encoder, FittedEncoder, VectorSource
+from likelens.encoders.opening import ENCODERS, describe_sources, examples
 from likelens.values.embeddings import Embeddings, EncoderCard
 from likelens.values.errors import BadSpec
 from likelens.values.spec import Spec

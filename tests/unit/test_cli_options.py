@@ -4,7 +4,8 @@ import pytest
 
 from likelens import open_encoder
 from likelens.cli.options import with_dtype
-from likelens.encoders.base import Running, open_encoders
+from likelens.encoders.opening import open_encoders
+from likelens.encoders.running import Running
 from likelens.values.errors import BadSpec, LikelensWarning
 from likelens.values.spec import Spec
 

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from likelens import Catalogue, compare, embed, open_encoder
-from likelens.encoders.base import Running
+from likelens.encoders.running import Running
 from likelens.values.embeddings import Embeddings, EncoderCard
 from likelens.values.errors import BadSpec
 
@@ -103,17 +103,17 @@ def test_shuffled_of_a_catalogue(shop):
 
 
 def test_networks_that_are_shuffled_run_where_asked_and_are_opened_once(shop, monkeypatch):
-    from likelens.encoders import base
+    from likelens.encoders import opening
 
     opened, catalogue = [], Catalogue.open(shop, tags=["colour", "kind"])
-    real = base.open_encoder
+    real = opening.open_encoder
     running = Running(device="cpu", runtime="torch")
 
     def noted(spec, running=None):
         opened.append((str(spec), running))
         return real(spec, running)
 
-    for place in ("likelens.encoders.base", "likelens._embed", "likelens._lineup"):
+    for place in ("likelens.encoders.opening", "likelens._embed", "likelens._lineup"):
         monkeypatch.setattr(f"{place}.open_encoder", noted)
     shuffled = "control:shuffled?of=opencv:colour?bins=4"
     embed(catalogue, real(shuffled, running))

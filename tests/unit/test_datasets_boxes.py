@@ -16,7 +16,7 @@ from likelens import Catalogue, embed
 from likelens._embed import fill
 from likelens._protocol import same_files
 from likelens._search import Searcher
-from likelens.encoders.base import open_encoder
+from likelens.encoders.opening import open_encoder
 from likelens.images import open_image
 from likelens.report.thumbnails import thumbnails
 from likelens.store.base import open_store

@@ -9,7 +9,8 @@ import likelens._embed.survey
 from likelens import Catalogue, open_store
 from likelens._embed import fill, fill_all
 from likelens._embed.passes import _shares
-from likelens.encoders.base import Encoder, open_encoders
+from likelens.encoders.base import Encoder
+from likelens.encoders.opening import open_encoders
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import MissingExtra
 from likelens.values.spec import Spec

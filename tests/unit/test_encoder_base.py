@@ -4,7 +4,8 @@ import threading
 import numpy as np
 import pytest
 
-from likelens.encoders.base import ENCODERS, Encoder, cores, examples, open_encoder, stack
+from likelens.encoders.base import Encoder, cores, stack
+from likelens.encoders.opening import ENCODERS, examples, open_encoder
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import BadImage, BadShape, BadSpec
 from likelens.values.spec import Spec

@@ -14,8 +14,9 @@ from likelens._fuse import _worth, fuse
 from likelens._fuse.shares import EARNS, FINE, best_shares
 from likelens._fuse.values import EQUAL, FUSION
 from likelens.cli import show
-from likelens.encoders.base import Encoder, FittedEncoder, Running
+from likelens.encoders.base import Encoder, FittedEncoder
 from likelens.encoders.fused import FusedEncoder, join
+from likelens.encoders.running import Running
 from likelens.encoders.torch_encoder import TorchEncoder
 from likelens.metrics._fused import FusionScore
 from likelens.store.base import open_store

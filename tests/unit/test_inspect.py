@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from likelens._inspect import check, describe, pack
-from likelens.encoders.base import ENCODERS, Encoder, Running
+from likelens.encoders.base import Encoder
+from likelens.encoders.opening import ENCODERS
+from likelens.encoders.running import Running
 from likelens.values.embeddings import EncoderCard
 from likelens.values.errors import BadImage, BadSpec
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from likelens import open_encoder
 from likelens.encoders import onnx_network
-from likelens.encoders.base import with_layers
 from likelens.encoders.onnx_file import read_onnx_file
+from likelens.encoders.opening import with_layers
 from likelens.values.errors import BadSpec, LikelensWarning
 from likelens.values.spec import Spec
 

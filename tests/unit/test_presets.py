@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from likelens import presets
-from likelens.encoders.base import ENCODERS
+from likelens.encoders.opening import ENCODERS
 from likelens.encoders.torch_load import need_library
 from likelens.encoders.torchvision import find_weights
 from likelens.presets import Row, find, preset

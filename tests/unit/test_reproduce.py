@@ -13,7 +13,7 @@ from scipy.stats import pearsonr
 
 from likelens import Catalogue, compare, garments
 from likelens.cli import main
-from likelens.encoders.base import open_encoder
+from likelens.encoders.opening import open_encoder
 from likelens.presets import Row, preset
 from likelens.reproduce import _corrembed, _lineup, corrembed, draw, markdown, write
 from likelens.reproduce._charts import in_words

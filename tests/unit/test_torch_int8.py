@@ -8,7 +8,7 @@ import pytest
 
 from likelens import Catalogue, embed, open_encoder
 from likelens._inspect import check
-from likelens.encoders.base import Running
+from likelens.encoders.running import Running
 from likelens.values.errors import BadSpec, LikelensWarning, MissingExtra
 from likelens.values.spec import Spec
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from likelens.encoders.base import Running
 from likelens.encoders.preprocessing import Preprocessing
+from likelens.encoders.running import Running
 from likelens.encoders.torch_encoder import TorchEncoder
 from likelens.encoders.torch_layers import OUTPUT, Layer, captured, last_layer, pooled
 from likelens.encoders.torch_net import Net

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from likelens.encoders import base, torch_encoder, torch_pass
-from likelens.encoders.base import Running
+from likelens.encoders.running import Running
 from likelens.encoders.torch_layers import OUTPUT
 from likelens.encoders.torch_net import Net
 from likelens.encoders.torch_pass import Copies, CopiesBeside, Passes, Reading

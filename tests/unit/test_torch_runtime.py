@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from likelens import open_encoder
-from likelens.encoders.base import Running
+from likelens.encoders.running import Running
 from likelens.values.errors import BadSpec, BadTable, LikelensWarning, MissingExtra
 from likelens.values.spec import Spec
 

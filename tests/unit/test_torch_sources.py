@@ -12,7 +12,7 @@ from PIL import Image
 
 from likelens import open_encoder
 from likelens.encoders import huggingface, torch_load
-from likelens.encoders.base import open_encoders
+from likelens.encoders.opening import open_encoders
 from likelens.encoders.preprocessing import Preprocessing
 from likelens.encoders.settings import hugging_face_keys
 from likelens.encoders.timm import in_our_words as timm_words

@@ -16,7 +16,7 @@ from .. import eds
 from .._embed import Progress
 from .._lineup import Named, check_catalogue, open_lineup
 from .._protocol import same_files
-from ..encoders.base import Running
+from ..encoders.running import Running
 from ..metrics._negatives import HIGH
 from ..store.base import Store, open_store
 from ..values.arrays import Positions

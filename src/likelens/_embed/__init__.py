@@ -10,7 +10,8 @@ import os
 import time
 from collections.abc import Sequence
 
-from ..encoders.base import Encoder, FittedEncoder, VectorSource, open_encoder
+from ..encoders.base import Encoder, FittedEncoder, VectorSource
+from ..encoders.opening import open_encoder
 from ..store.base import Store, open_store
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings

@@ -14,8 +14,10 @@ import numpy as np
 
 from .. import metrics
 from .._embed import Progress, fill_all
-from ..encoders.base import Encoder, Running, open_encoders
+from ..encoders.base import Encoder
 from ..encoders.fused import join, seeing
+from ..encoders.opening import open_encoders
+from ..encoders.running import Running
 from ..metrics._fused import FusionScore
 from ..store.base import Store, open_store
 from ..values.arrays import Floats, unit_rows

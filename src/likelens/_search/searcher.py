@@ -10,7 +10,8 @@ import numpy as np
 
 from .._embed import prepare_search
 from .._indexes import open_index
-from ..encoders.base import Encoder, VectorSource, open_encoder
+from ..encoders.base import Encoder, VectorSource
+from ..encoders.opening import open_encoder
 from ..images import Picture
 from ..index.base import build_index
 from ..metrics import Threshold

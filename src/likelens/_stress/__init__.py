@@ -16,7 +16,9 @@ import numpy as np
 
 from .._degrade import KINDS, LEVELS, check_level, degrade
 from .._embed import Progress, prepare_search
-from ..encoders.base import Encoder, Running, VectorSource, cores, open_encoders
+from ..encoders.base import Encoder, VectorSource, cores
+from ..encoders.opening import open_encoders
+from ..encoders.running import Running
 from ..images import open_image
 from ..metrics._stressed import Gallery
 from ..store.base import Store, open_store

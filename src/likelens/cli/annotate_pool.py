@@ -62,7 +62,7 @@ def pool(
 ) -> None:
     """Choose the pairs worth judging: the union of what several encoders find first."""
     from .._pooling import check_suffix, pool_catalogue
-    from ..encoders.base import Running
+    from ..encoders.running import Running
 
     check_suffix(out)
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)

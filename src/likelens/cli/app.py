@@ -17,7 +17,8 @@ from .reproduce import app as reproduce_app
 from .search import search
 
 if TYPE_CHECKING:
-    from ..encoders.base import Encoder, Running
+    from ..encoders.base import Encoder
+    from ..encoders.running import Running
 
 app = typer.Typer(
     name="likelens",
@@ -120,7 +121,7 @@ def embed(
     fails only if no encoder can be had, or one has no vector of any picture.
     """
     from .._embed import fill_all
-    from ..encoders.base import Running
+    from ..encoders.running import Running
     from ..store.base import open_store
 
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
@@ -167,7 +168,8 @@ def _pixel_encoders(specs: list[str], running: Running) -> list[Encoder]:
 
     Encoders that cannot be had are left out with a note, unless there is no other.
     """
-    from ..encoders.base import Encoder, open_encoders
+    from ..encoders.base import Encoder
+    from ..encoders.opening import open_encoders
     from ..values.errors import BadSpec
 
     found, lost = open_encoders(specs, running)

@@ -62,7 +62,7 @@ def check_encoder(
 ) -> None:
     """Check an encoder on this machine: a line for each law, passed or failed."""
     from .._inspect import check
-    from ..encoders.base import Running
+    from ..encoders.running import Running
 
     (spec,) = options.with_dtype([spec], dtype)
     lines = check(spec, images, Running(device=device, runtime=runtime))
@@ -96,7 +96,7 @@ def fuse_encoders(
 ) -> None:
     """Find how much each encoder should count, on a part of the items; judge it on the rest."""
     from .._fuse import fuse
-    from ..encoders.base import Running
+    from ..encoders.running import Running
 
     with show.progress_bar() as progress:
         found = fuse(
@@ -133,7 +133,7 @@ def pack_encoder(
 
 
 def _list(as_json: bool) -> None:
-    from ..encoders.base import ENCODERS, describe_sources
+    from ..encoders.opening import ENCODERS, describe_sources
 
     described = describe_sources()
     if as_json:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .._embed import Progress
     from .._leaderboard import Leaderboard
     from .._stress import Stress
-    from ..encoders.base import Encoder, Running, VectorSource
+    from ..encoders.base import Encoder, VectorSource
+    from ..encoders.running import Running
 
     Named = str | Encoder | VectorSource
 
@@ -123,7 +124,7 @@ def evaluate(
 
     With --judgements, by what people judged alike; tags are not needed then.
     """
-    from ..encoders.base import Running
+    from ..encoders.running import Running
 
     asked = {
         "queries": queries,
@@ -151,7 +152,7 @@ def evaluate(
     running = Running(device=device, runtime=runtime, compile=compile)
     chosen: Sequence[Named] = specs
     if layers is not None:
-        from ..encoders.base import with_layers
+        from ..encoders.opening import with_layers
 
         chosen = with_layers(specs, options.columns(layers), running)
     settings = {"seed": seed, "overwrite": overwrite, "running": running}

@@ -60,7 +60,7 @@ def corrembed(
 
     Without -e and --preset, of the paper's encoders: --preset corrembed.
     """
-    from ..encoders.base import Running
+    from ..encoders.running import Running
     from ..reproduce import corrembed as measure
     from ..reproduce import write
 
@@ -136,7 +136,7 @@ def engine(
 
     Without -e and --preset, of the paper's encoders: --preset image-search.
     """
-    from ..encoders.base import Running
+    from ..encoders.running import Running
     from ..reproduce import ENGINE_INDEXES, find_parents, write_engine
     from ..reproduce import engine as measure
     from ..values.catalogue import Catalogue
@@ -202,7 +202,7 @@ def discovery(
 
     Without -e and --preset, of the paper's encoders: vsd-generators and vsd-additional.
     """
-    from ..encoders.base import Running
+    from ..encoders.running import Running
     from ..reproduce import discovery as measure
     from ..reproduce import write_tables
 

@@ -1,10 +1,8 @@
-"""What every encoder offers, the register of sources, and ``open_encoder``."""
+"""What every encoder offers: ``Encoder``, ``FittedEncoder`` and ``VectorSource``."""
 
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -16,18 +14,9 @@ import numpy as np
 from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import (
-    BadShape,
-    BadSpec,
-    LikelensWarning,
-    MissingExtra,
-    NoWeights,
-    first_few,
-)
-from ..values.registry import Registry
+from ..values.errors import BadShape, BadSpec, first_few
 from ..values.spec import Spec
-from .running import Running as Running
-from .running import unheeding, way_of
+from .running import Running
 
 if TYPE_CHECKING:
     from ..values.catalogue import Catalogue
@@ -36,19 +25,6 @@ T = TypeVar("T")
 
 _TASK = 4  # pictures that a thread takes up at a time
 _LARGE = 128  # pictures of a batch from which on threads share in preparing it
-
-ENCODERS = Registry("encoder source")
-ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
-ENCODERS.add("opencv", "likelens.encoders.classical:open_classical")
-ENCODERS.add("mahotas", "likelens.encoders.mahotas:open_mahotas")
-ENCODERS.add("control", "likelens.encoders.control:open_control")
-ENCODERS.add("vectors", "likelens.encoders.vectors:VectorFile")
-ENCODERS.add("torchvision", "likelens.encoders.torchvision:open_torchvision")
-ENCODERS.add("timm", "likelens.encoders.timm:open_timm")
-ENCODERS.add("open_clip", "likelens.encoders.open_clip:open_clip_tower")
-ENCODERS.add("hf", "likelens.encoders.huggingface:open_hugging_face")
-ENCODERS.add("checkpoint", "likelens.encoders.checkpoint:open_checkpoint")
-ENCODERS.add("fused", "likelens.encoders.fused:open_fused")
 
 
 class Encoder(ABC):
@@ -139,6 +115,8 @@ class Encoder(ABC):
         Raises:
             BadSpec: there is no such layer.
         """
+        from .opening import open_encoder
+
         opened = open_encoder(spec)
         assert isinstance(opened, Encoder)  # noqa: S101 - of the same source as this one
         return opened
@@ -273,88 +251,6 @@ class VectorSource(ABC):
         )
 
 
-def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | VectorSource:
-    """The encoder of that name.
-
-    Args:
-        spec: ``source:identifier[@layer][?option=value&...]``, such as
-            ``onnx:model.onnx@features`` or ``opencv:sift?words=512``.
-        running: the device of networks; by default a GPU if there is one.
-
-    Raises:
-        BadSpec: the source, identifier, layer, an option or the device is unknown, or it
-            cannot run as asked.
-        MissingExtra: the source needs a library that is not installed.
-        NoWeights: the weights cannot be had.
-    """
-    parsed = Spec.parse(spec) if isinstance(spec, str) else spec
-    unheeding(_known([parsed]), running)
-    opened = ENCODERS.load(parsed.source)(parsed)
-    if not isinstance(opened, Encoder | VectorSource):
-        raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
-    if isinstance(opened, Encoder):
-        opened.run_on(way_of(parsed, running))
-    else:
-        opened.running = way_of(parsed, running)
-    return opened
-
-
-def open_encoders(
-    specs: Sequence[str | Spec], running: Running | None = None
-) -> tuple[list[Encoder | VectorSource], dict[str, NoWeights | MissingExtra]]:
-    """Several encoders; layers of one network share it, so that it is loaded once.
-
-    Those that cannot run as asked run as they always do, with a warning.
-
-    Returns:
-        Those that can be had, in order, and why the others cannot, by spec.
-
-    Raises:
-        BadSpec: a source, identifier, layer, option or the device is unknown, or not one
-            of them can run as asked.
-    """
-    parsed_all = [Spec.parse(one) if isinstance(one, str) else one for one in specs]
-    others = unheeding(_known(parsed_all), running)
-    first: dict[str, Encoder] = {}
-    opened: list[Encoder | VectorSource] = []
-    lost: dict[str, NoWeights | MissingExtra] = {}
-    for spec, parsed in zip(specs, parsed_all, strict=True):
-        network, way = _network(parsed), way_of(parsed, running)
-        try:
-            if network in first:
-                another = first[network].at(parsed)
-                another.run_on(way)
-                one: Encoder | VectorSource = another
-            else:
-                one = open_encoder(parsed, way)
-        except (NoWeights, MissingExtra) as error:
-            lost[str(spec)] = error
-            continue
-        opened.append(one)
-        if isinstance(one, Encoder):
-            first.setdefault(network, one)
-    if others and running:
-        warnings.warn(
-            f"{running.asked} is for networks of torch, not for {first_few(others)}",
-            LikelensWarning,
-            stacklevel=2,
-        )
-    return opened, lost
-
-
-def _known(specs: Sequence[Spec]) -> list[Spec]:
-    """Those whose source there is; the others are refused where they are opened."""
-    return [spec for spec in specs if spec.source in ENCODERS.names()]
-
-
-def _network(spec: Spec) -> str:
-    """A spec without its layer, and without the pooling of that layer."""
-    options = dict(spec.options)
-    if spec.layer is not None:
-        options.pop("pool", None)
-    return str(Spec(spec.source, spec.identifier, None, options))
-
-
 def _cut(things: Sequence[T], size: int) -> list[Sequence[T]]:
     return [things[start : start + size] for start in range(0, len(things), size)]
 
@@ -399,48 +295,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def with_layers(
-    specs: Sequence[str], layers: Sequence[str], running: Running | None = None
-) -> list[str | Encoder | VectorSource]:
-    """Each encoder once per layer where it has all of them, else as it is, opened.
-
-    One whose spec names its layer is left as it is, and so is, as a spec, one that cannot be
-    had, which is told of later.
-
-    Raises:
-        BadSpec: no encoder has these layers, or one is named wrongly.
-    """
-    opened, lost = open_encoders(specs, running)
-    found, ready = False, iter(opened)
-    expanded: list[str | Encoder | VectorSource] = []
-    for spec in specs:
-        one = None if spec in lost else next(ready)
-        if one is None or one.spec.layer or not set(layers) <= set(getattr(one, "layers", ())):
-            expanded.append(spec if one is None else one)
-            continue
-        assert isinstance(one, Encoder)  # noqa: S101 - it has layers
-        found = True
-        for layer in layers:
-            another = one.at(one.spec.with_layer(layer))
-            another.run_on(running or Running())
-            expanded.append(another)
-    if not found:
-        raise BadSpec(
-            f"no encoder has the layers {' and '.join(layers)}",
-            where=f"--layers {','.join(layers)}",
-            mend="give output,penultimate with a model that has both, or leave --layers out",
-        )
-    return expanded
-
-
-def examples(source: str) -> tuple[str, ...]:
-    """Specs of a source that need no file: EXAMPLES of its class, or of its module."""
-    maker = ENCODERS.load(source)
-    return getattr(maker, "EXAMPLES", getattr(sys.modules[maker.__module__], "EXAMPLES", ()))
-
-
-def describe_sources() -> dict[str, str]:
-    """What each source of encoders is, in a line with an example."""
-    return {name: ENCODERS.load(name).__doc__.splitlines()[0] for name in ENCODERS.names()}

@@ -30,7 +30,9 @@ from ..values.arrays import Array, Floats, unit_rows
 from ..values.embeddings import EncoderCard
 from ..values.errors import BadSpec
 from ..values.spec import Spec, fingerprint
-from .base import Encoder, FittedEncoder, Running, VectorSource, open_encoder, shaped
+from .base import Encoder, FittedEncoder, VectorSource, shaped
+from .opening import open_encoder
+from .running import Running
 
 EXAMPLES = (
     "opencv:colour?bins=4 + 0.5*opencv:hog?size=64",

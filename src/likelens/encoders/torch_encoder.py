@@ -15,7 +15,8 @@ from ..values.embeddings import EncoderCard
 from ..values.errors import LikelensError, LikelensWarning
 from ..values.files import installed
 from ..values.spec import Spec, fingerprint
-from .base import Encoder, Running
+from .base import Encoder
+from .running import Running
 from .torch_export import Portable
 from .torch_int8 import INT8
 from .torch_int8 import VERSION as INT8_VERSION

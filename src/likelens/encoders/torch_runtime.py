@@ -21,8 +21,9 @@ from ..values.arrays import Array, Floats
 from ..values.errors import BadSpec, BadTable
 from ..values.extras import need
 from ..values.files import write_aside
-from .base import Running, cores
+from .base import cores
 from .drift import drift_of
+from .running import Running
 from .torch_export import INPUT, Portable, export, refused
 from .torch_int8 import CALIBRATION, INT8, quantise
 from .torch_load import in_short

@@ -18,8 +18,9 @@ import numpy as np
 from .._compare import compare
 from .._embed import Progress
 from .._leaderboard import Entry, Leaderboard
-from ..encoders.base import Encoder, FittedEncoder, Running, VectorSource, cores, shaped
+from ..encoders.base import Encoder, FittedEncoder, VectorSource, cores, shaped
 from ..encoders.onnx import OUTPUT as OUTPUT_NAMES
+from ..encoders.running import Running
 from ..images import open_image
 from ..presets import Row, find
 from ..store.base import Store

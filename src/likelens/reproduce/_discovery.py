@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .._discover import DiscoveryBoard, discover
 from .._embed import Progress
 from .._lineup import Named
-from ..encoders.base import Running
+from ..encoders.running import Running
 from ..presets import Row
 from ..store.base import open_store
 from ..values.catalogue import Catalogue

@@ -18,7 +18,9 @@ import numpy as np
 from .._compare import LIBRARIES
 from .._embed import Progress
 from .._parents import Parents, parents_by_text, parents_from_table
-from ..encoders.base import Encoder, Running, VectorSource, open_encoder
+from ..encoders.base import Encoder, VectorSource
+from ..encoders.opening import open_encoder
+from ..encoders.running import Running
 from ..index.base import build_index
 from ..index.scan import COSINE
 from ..presets import Row

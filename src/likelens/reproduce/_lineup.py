@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..encoders.base import Encoder, Running, VectorSource, open_encoders
+from ..encoders.base import Encoder, VectorSource
+from ..encoders.opening import open_encoders
+from ..encoders.running import Running
 from ..presets import Row, find
 from ..report.formats import FILE_SOURCES
 from ..values.errors import BadSpec, MissingExtra, NoWeights, first_few, plural

@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ...encoders.base import FittedEncoder, cores, open_encoder
+from ...encoders.base import FittedEncoder, cores
 from ...encoders.fused import join, seeing
+from ...encoders.opening import open_encoder
 from ...garments import TAGS, Garment, draw, products
 from ...garments.experts import experts
 from ...garments.likeness import ALIKE, likeness, values
