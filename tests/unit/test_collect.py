@@ -356,9 +356,7 @@ def test_a_data_set_with_its_manifest(tmp_path, server):
     )  # fmt: skip
     assert (found.fetched, found.copies, found.kept) == (4, 2, 0)
     assert found.classes == {"cat": 2, "dog": 1, "bird/of prey": 1}
-    assert found.notes == (
-        "1 picture was there in another class already, which alone keeps what it has",
-    )
+    assert found.notes == ("1 picture was there in another class already, and stays there only",)
     assert steps[-1] == ("fetching", 12, 12)
     rows = {(row["class"], row["url"].removeprefix(server.root)[1:]): row for row in rows_of(found)}
     assert set(rows) == set(MIXED)

@@ -154,4 +154,18 @@ def test_threads_share_rows_in_whole_batches_that_get_smaller(count, batch):
     assert all(size % batch == 0 for size in sizes[:-1])
     assert max(sizes, default=0) <= max(16, batch)
     assert sizes[:-1] == sorted(sizes[:-1], reverse=True)
-    assert all(len(share) <= max(batch, (count - share[0]) / 3) for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch", "count", "sizes"),
+    [
+        (2, 1, 100, [16, 14, 11, 9, 8, 7, 5, 5, 4, 4, 4, 4, 4, 4, 1]),
+        (2, 8, 100, [16, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 4]),
+        (16, 1, 20, [4] * 5),
+        (1, 1, 60, [16, 14, 10, 6, 4, 4, 4, 2]),
+        (4, 32, 70, [32, 32, 6]),
+    ],
+)
+def test_the_last_shares_are_small(cores, batch, count, sizes, monkeypatch):
+    monkeypatch.setattr("likelens._embed.passes.cores", lambda: cores)
+    assert [len(share) for share in _shares(np.arange(count), batch)] == sizes

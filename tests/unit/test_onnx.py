@@ -9,11 +9,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from likelens import open_encoder
-from likelens.encoders import onnx_network
 from likelens.encoders.onnx_file import read_onnx_file
 from likelens.encoders.opening import with_layers
 from likelens.values.errors import BadSpec, LikelensWarning
-from likelens.values.spec import Spec
 
 DRAW = np.random.default_rng(7)
 WEIGHTS = (DRAW.standard_normal((6, 3, 5, 5)) / 8).astype(np.float32)
@@ -347,97 +345,6 @@ def test_side_files_are_found_by_path(tmp_path):
     card = open_encoder(f"onnx:{path}").card
     assert card.details["preprocessing_from"] == "m.toml"
     assert "mean=0 0 0" in card.preprocessing
-
-
-# --- many pictures: what is not asked for is left out -----------------------------
-
-MANY = [PHOTOS[0]] * 100
-
-
-@pytest.fixture
-def loaded(monkeypatch):
-    """The contents that onnxruntime was given, None for a whole file."""
-    given, load = [], onnx_network._session
-
-    def noting(path, content=None):
-        given.append(content)
-        return load(path, content)
-
-    monkeypatch.setattr(onnx_network, "_session", noting)
-    return given
-
-
-def test_many_pictures_run_through_what_their_output_needs(tmp_path, loaded):
-    path = network(tmp_path / "m.onnx", outputs=("features", "logits", "map"))
-    features, logits = (
-        open_encoder(f"onnx:{path}@{name}?{QUIET}") for name in ("features", "logits")
-    )
-    few = features.encode(PHOTOS), logits.encode(PHOTOS)
-    assert loaded == [None, None]
-    features.encode(MANY)
-    assert "logits" not in str(onnx.load_from_string(loaded[-1]).graph.node)
-    features.encode(MANY)
-    assert len(loaded) == 3
-    np.testing.assert_array_equal(features.encode(PHOTOS), few[0])
-    logits.encode(MANY)  # needs all but what reshapes the map, and the map as an output
-    assert [one.name for one in onnx.load_from_string(loaded[-1]).graph.output] == ["logits"]
-    np.testing.assert_array_equal(logits.encode(PHOTOS), few[1])
-
-
-def test_an_output_that_was_left_out_can_still_be_had(tmp_path, loaded):
-    path = network(tmp_path / "m.onnx")
-    features = open_encoder(f"onnx:{path}@features?{QUIET}")
-    logits = features.at(Spec.parse(f"onnx:{path}@logits?{QUIET}"))
-    expected = logits.encode(PHOTOS)
-    features.encode(MANY)
-    assert loaded[-1] is not None
-    np.testing.assert_array_equal(logits.encode(PHOTOS), expected)
-    assert loaded[-1] is None
-    both = features.forward_layers([features.prepare(PHOTOS[0])], [features, logits])
-    np.testing.assert_array_equal(both[1], expected[:1])
-
-
-def test_a_file_that_changes_is_not_taken_for_what_it_was(tmp_path):
-    path = network(tmp_path / "m.onnx")
-    features = open_encoder(f"onnx:{path}@features?{QUIET}")
-    logits = features.at(Spec.parse(f"onnx:{path}@logits?{QUIET}"))
-    features.encode(MANY)
-    network(path, outputs=("features", "logits", "map"))
-    with pytest.raises(BadSpec, match="changed since it was opened"):
-        logits.encode(PHOTOS)
-
-
-def test_a_network_that_cannot_be_cut_down_runs_whole(tmp_path, monkeypatch):
-    encoder = open_encoder(f"onnx:{network(tmp_path / 'm.onnx')}@features?{QUIET}")
-    expected = encoder.encode(MANY[:1])
-    monkeypatch.setattr(onnx_network, "cut_down", lambda *_: b"no model")
-    with pytest.warns(LikelensWarning, match="m.onnx runs whole, which takes longer"):
-        made = encoder.encode(MANY)
-    np.testing.assert_array_equal(made, expected.repeat(100, 0))
-
-
-def test_weights_in_another_file_are_found_by_what_is_left(tmp_path, loaded):
-    model = onnx.load(network(tmp_path / "plain.onnx"))
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
-            onnx.external_data_helper.set_external_data(tensor, "outer.bin")
-    onnx.save(model, tmp_path / "m.onnx")
-    encoder = open_encoder(f"onnx:{tmp_path / 'm.onnx'}@features?{QUIET}")
-    expected = encoder.encode(PHOTOS[:1])
-    np.testing.assert_array_equal(encoder.encode(MANY), expected.repeat(100, 0))
-    assert loaded[-1] is not None
-
-
-def test_onnxruntimes_own_format_runs_whole(tmp_path, loaded):
-    path, own = network(tmp_path / "m.onnx"), tmp_path / "m.ort"
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(own)
-    options.add_session_config_entry("session.save_model_format", "ORT")
-    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    encoder = open_encoder(f"onnx:{own}@features?{QUIET}")
-    expected = open_encoder(f"onnx:{path}@features?{QUIET}").encode(PHOTOS[:1])
-    np.testing.assert_allclose(encoder.encode(MANY), expected.repeat(100, 0), rtol=1e-5)
-    assert loaded == [None, None]
 
 
 # --- wrong use --------------------------------------------------------------------

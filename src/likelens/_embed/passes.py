@@ -16,9 +16,9 @@ from .jobs import Job
 from .survey import Progress, Survey
 from .threads import in_order
 
-_MOST = 16
-"""Pictures that a thread takes up at a time, if batches are smaller. The first of them is slow in
-the network: the processor's caches are full of other things."""
+_FEWEST, _MOST = 4, 16
+"""Pictures that a thread takes up at a time, if batches are not larger. The first of them is slow
+in the network: the processor's caches are full of other things."""
 
 
 class Bundle:
@@ -70,7 +70,7 @@ def _shares(rows: Positions, batch: int) -> Iterator[list[int]]:
     """Rows in parts of whole batches, smaller ones towards the end: all threads end together."""
     start = 0
     while start < len(rows):
-        size = min(max(_MOST, batch), (len(rows) - start) // (3 * cores()))
+        size = min(_MOST, max(_FEWEST, (len(rows) - start) // (3 * cores())))
         size = max(size // batch, 1) * batch
         yield rows[start : start + size].tolist()
         start += size

@@ -223,8 +223,9 @@ class _Run:
         )
         if not across:
             return ()
-        which = plural(across, "picture was", "pictures were")
-        return (f"{which} there in another class already, which alone keeps what it has",)
+        there = "there in another class already, and"
+        which = plural(across, f"picture was {there} stays", f"pictures were {there} stay")
+        return (f"{which} there only",)
 
 
 def _row(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # Field numbers of onnx.proto.
 _GRAPH = 7  # of ModelProto
@@ -19,8 +20,10 @@ _TAKES, _MAKES, _ATTRIBUTE = 1, 2, 5  # of NodeProto
 _INNER = (6, 11)  # of AttributeProto: a graph, and several
 _DIMS, _TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
 _VALUE_NAME = 1  # of ValueInfoProto
-_NAMED = {_INITIALIZER: _NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
+_NAMED = {_NODE: _MAKES, _INITIALIZER: _NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
+
+_WORTH = 0.1  # of the weights: a network without less than that is hardly quicker
 
 _WHOLE_NUMBERS = (6, 7, 9)  # INT32, INT64, BOOL: shapes, axes and offsets, not weights
 
@@ -93,42 +96,65 @@ def cut_down(data: bytes, outputs: Collection[str]) -> bytes | None:
     """The model with only the nodes and weights that some of its outputs need.
 
     onnxruntime computes every node of a file, whatever it is asked for: for features also
-    the head that makes logits of them.
+    the head that makes logits of them. Nodes go only if all that they take from those that
+    stay is an output of the file, and it stays one: onnxruntime joins no nodes across an
+    output, so what is left gives the same numbers as before.
 
     Args:
-        data: of a file in the ONNX format, sound, whose nodes come after what they take (as
-            the format demands).
+        data: of a file in the ONNX format that onnxruntime has loaded.
         outputs: names of those that are wanted.
 
     Returns:
-        The bytes of such a file, or None if there is nothing that can be left out.
+        The bytes of such a file; None if not even a tenth of the weights would go, if a value
+        between is no output, or if the weights lie in other files.
     """
-    [graph] = _messages(memoryview(data), _GRAPH)
-    parts = [*_parts(graph)]
-    needed, left_out = set(outputs), set[int]()
-    for place in reversed(range(len(parts))):
-        number, value, _ = parts[place]
-        if number == _NODE and isinstance(value, memoryview):
-            if needed.isdisjoint(_names(value, _MAKES)):
-                left_out.add(place)
-            else:
-                needed |= _taken(value)
-    if not left_out:
+    graphs = [*_messages(memoryview(data), _GRAPH)]
+    parts = [*_parts(graphs[0])] if len(graphs) == 1 else []
+    nodes = {
+        place: _Node(_taken(value), _names(value, _MAKES))
+        for place, (number, value, _) in enumerate(parts)
+        if number == _NODE and isinstance(value, memoryview)
+    }
+    kept = _needed(nodes, outputs)
+    stay, go = (_joined(nodes[place] for place in part) for part in (kept, nodes.keys() - kept))
+    declared = set[str]().union(*(_names(one, _VALUE_NAME) for one in _all(parts, _OUTPUT)))
+    tensors = [*_all(parts, _INITIALIZER)]
+    weights = {name: _values(one) for one in tensors for name in _names(one, _NAME)}
+    useless = weights.keys() - stay.takes - declared
+    light = sum(weights[name] for name in useless) < _WORTH * sum(weights.values())
+    elsewhere = any(True for tensor in tensors for _ in _locations(tensor))
+    if not go.makes or light or elsewhere or not declared.issuperset(stay.makes & go.takes):
         return None
-    useless = {name for tensor in _messages(graph, _INITIALIZER) for name in _names(tensor, _NAME)}
-    useless -= needed
-    for place, (number, value, _) in enumerate(parts):
-        if isinstance(value, int) or number not in _NAMED:
-            continue
-        names = _names(value, _NAMED[number])
-        # Older files list their weights among the inputs, too.
-        if not names.isdisjoint(useless) or (number == _OUTPUT and names.isdisjoint(outputs)):
-            left_out.add(place)
-    kept = b"".join(raw for place, (_, _, raw) in enumerate(parts) if place not in left_out)
-    return b"".join(
-        _tagged(_GRAPH, kept) if number == _GRAPH else raw
-        for number, _, raw in _parts(memoryview(data))
-    )
+    gone = useless | go.makes
+    left = [raw for number, value, raw in parts if gone.isdisjoint(_called(number, value))]
+    return b"".join(_with_graph(data, left))
+
+
+class _Node(NamedTuple):
+    """A node of a graph, or several: the values that they take and make, by name."""
+
+    takes: set[str]
+    makes: set[str]
+
+
+def _joined(nodes: Iterable[_Node]) -> _Node:
+    both = _Node(set(), set())
+    for node in nodes:
+        both.takes.update(node.takes)
+        both.makes.update(node.makes)
+    return both
+
+
+def _needed(nodes: Mapping[int, _Node], outputs: Collection[str]) -> set[int]:
+    """The nodes that outputs come from."""
+    makers = {name: place for place, node in nodes.items() for name in node.makes}
+    needed, names = set[int](), [*outputs]
+    while names:
+        place = makers.get(names.pop())
+        if place is not None and place not in needed:
+            needed.add(place)
+            names += nodes[place].takes
+    return needed
 
 
 def _taken(node: Message) -> set[str]:
@@ -141,15 +167,36 @@ def _taken(node: Message) -> set[str]:
     return taken
 
 
+def _called(number: int, value: int | Message) -> set[str]:
+    """The values that a part of a graph makes or describes, if it goes with them.
+
+    Older files list their weights among the inputs, too.
+    """
+    if number not in _NAMED or isinstance(value, int):
+        return set()
+    return _names(value, _NAMED[number])
+
+
+def _with_graph(data: bytes, parts: Iterable[Message]) -> Iterator[bytes | Message]:
+    """A model with a graph of other parts."""
+    for number, _, raw in _parts(memoryview(data)):
+        if number != _GRAPH:
+            yield raw
+            continue
+        parts = [*parts]
+        yield _as_varint(_GRAPH << 3 | 2) + _as_varint(sum(map(len, parts)))
+        yield from parts
+
+
+def _all(parts: Iterable[tuple[int, int | Message, Message]], wanted: int) -> Iterator[Message]:
+    for number, value, _ in parts:
+        if number == wanted and isinstance(value, memoryview):
+            yield value
+
+
 def _names(message: Message, number: int) -> set[str]:
     """The texts in a field; an empty one stands for what is left out."""
     return {str(text, "utf-8") for text in _messages(message, number)} - {""}
-
-
-def _tagged(number: int, content: bytes) -> bytes:
-    """A field of that content."""
-    tag, length = _as_varint(number << 3 | 2), _as_varint(len(content))
-    return tag + length + content
 
 
 def _as_varint(value: int) -> bytes:
@@ -185,9 +232,7 @@ def _locations(tensor: Message) -> Iterator[str]:
 
 
 def _messages(data: Message, wanted: int) -> Iterator[Message]:
-    for number, value in _fields(data):
-        if number == wanted and isinstance(value, memoryview):
-            yield value
+    return _all(_parts(data), wanted)
 
 
 def _packed(data: Message) -> list[int]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..values.arrays import Array
-from ..values.errors import BadSpec, LikelensWarning, first_few
+from ..values.errors import BadSpec, first_few
 from ..values.spec import Spec
 from .onnx_file import cut_down, outside
 
@@ -59,7 +58,8 @@ class OnnxNetwork:
                 where=str(path),
                 mend="keep the model and the files of its weights in one folder, and save it again",
             )
-        self._path, self._stamp, self._changing = path, _stamp(path), threading.Lock()
+        self._path, self._stamp = path.absolute(), _stamp(path)
+        self._changing, self._not_less = threading.Lock(), set[frozenset[str]]()
         try:
             whole = _session(path)
         except Exception as error:
@@ -72,24 +72,28 @@ class OnnxNetwork:
         """Get ready for so many pictures of which no more than these outputs are wanted.
 
         onnxruntime computes all that a file holds, whatever is asked for. So for many
-        pictures the file is loaded again without what they do not need.
+        pictures the file is loaded again without what they do not need, if that is much.
         """
         wanted = frozenset(names)
         with self._changing:
-            if count < _MANY or wanted == self._loaded[1] or wanted == self._all:
+            if count < _MANY or wanted in (self._loaded[1], self._all, *self._not_less):
                 return
-            try:
-                data = self._unchanged().read_bytes()
-                less = None if data[4:8] == b"ORTM" else cut_down(data, wanted)
-                if less is not None:
-                    self._loaded = _session(self._path, less), wanted
-            except Exception as error:  # noqa: BLE001 - onnxruntime raises all kinds
-                warnings.warn(
-                    f"{self._path.name} runs whole, which takes longer than "
-                    f"{' and '.join(sorted(wanted))} alone: {_plainly(str(error))[:200]}",
-                    LikelensWarning,
-                    stacklevel=2,
-                )
+            less = self._less(wanted)
+            if less is None:
+                self._not_less.add(wanted)
+            else:
+                self._loaded = less, wanted
+
+    def _less(self, wanted: frozenset[str]) -> Any:
+        """A session of what some outputs need; None if it is the whole one that is to run."""
+        if _stamp(self._path) != self._stamp:
+            return None  # what is loaded is what the fingerprint stands for
+        data = self._path.read_bytes()
+        content = None if data[4:8] == b"ORTM" else cut_down(data, wanted)
+        try:
+            return None if content is None else _session(content)
+        except Exception:  # noqa: BLE001 - what loads whole need not load in part
+            return None
 
     def run(self, names: Sequence[str], values: Array) -> list[Array]:
         """These outputs for some pictures."""
@@ -102,36 +106,33 @@ class OnnxNetwork:
     def _whole(self) -> Any:
         with self._changing:
             if self._loaded[1] != self._all:
-                self._loaded = _session(self._unchanged()), self._all
+                if _stamp(self._path) != self._stamp:
+                    raise BadSpec(
+                        "the file has changed since it was opened, or is gone",
+                        where=str(self._path),
+                        mend="run again",
+                    )
+                self._loaded = _session(self._path), self._all
             return self._loaded[0]
 
-    def _unchanged(self) -> Path:
-        """The file, which must be what it was: a fingerprint stands for its content."""
-        if _stamp(self._path) != self._stamp:
-            raise BadSpec(
-                "the file has changed since it was opened", where=str(self._path), mend="run again"
-            )
-        return self._path
 
-
-def _stamp(path: Path) -> tuple[int, int]:
-    about = path.stat()
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None if it cannot be looked at."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
     return about.st_size, about.st_mtime_ns
 
 
-def _session(path: Path, content: bytes | None = None) -> Any:
-    """The network of a file; or of other content, as if it lay there."""
+def _session(model: Path | bytes) -> Any:
+    """The network of a file, or of its content."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    if content is not None:
-        key = "session.model_external_initializers_file_folder_path"
-        options.add_session_config_entry(key, str(path.parent.resolve()))
-    return onnxruntime.InferenceSession(
-        path if content is None else content, options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _slots(described: Sequence[Any]) -> list[Slot]:

@@ -31,7 +31,7 @@ class Running:
     runtime: str = "auto"
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", self.device):
             raise BadSpec(
                 f"there is no device {self.device!r}",
                 where=f"--device {self.device}",

@@ -254,7 +254,7 @@ def _checked(
     if broken.size:
         which = first_few(names[at] for at in broken)
         raise BadShape(
-            f"{broken.size:,} vectors hold NaN or infinity: those of {which}",
+            f"{plural(broken.size, 'vector holds', 'vectors hold')} NaN or infinity: {which}",
             where=where,
             mend="leave those items out",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PIECE = 4096  # texts in a piece of a column
+_SOMETHING = re.compile(r"\S")
 
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", ".tsv", ".parquet", *_JSON)
@@ -52,9 +54,10 @@ def read_table(
         else:
             import pyarrow.json
 
+            _check_start(path)
             table = pyarrow.json.read_json(path)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
-        reason = (_bad_line(path) if kind in _JSON else "") or " ".join(str(error).split())[:200]
+        reason = (_bad_row(path) if kind in _JSON else "") or " ".join(str(error).split())[:200]
         raise BadTable(
             f"the table cannot be read: {reason}",
             where=str(path),
@@ -91,23 +94,41 @@ def _read_csv(path: Path, text_columns: Sequence[str], missing: Sequence[str]) -
     )
 
 
-def _bad_line(path: Path) -> str:
-    """Which line of a file of JSON lines is wrong, or ""; Arrow counts from the block it reads."""
-    kinds: dict[str, type] = {}
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line) if line.strip() else {}
-            except UnicodeDecodeError:
-                return f"line {number:,} is not UTF-8"
-            except ValueError as error:
-                return f"line {number:,} is no JSON: {error.args[0].split(':')[0]}"
-            if not isinstance(row, dict):
-                return f"line {number:,} is no object, as {{...}}"
-            for name, value in row.items():
-                kind = float if type(value) is int else type(value)
-                if value is not None and kinds.setdefault(name, kind) is not kind:
-                    return f"{name!r} is of another kind on line {number:,} than before"
+def _check_start(path: Path) -> None:
+    """That a file of JSON lines starts with an object: pyarrow 26 crashes on ``null``."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start not in (b"{", b""):
+        raise BadTable(
+            "this is one list, not JSON lines" if start == b"[" else "these are no JSON lines",
+            where=str(path),
+            mend="write one object a line, {...}, without anything around or between them",
+        )
+
+
+def _bad_row(path: Path) -> str:
+    """What is wrong in a file of JSON lines, or "": Arrow counts rows from the block it reads."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return f"line {error.object.count(10, 0, error.start) + 1:,} is not UTF-8"
+    except OSError:
+        return ""
+    decoder, kinds, line, end = json.JSONDecoder(), dict[str, type](), 1, 0
+    while found := _SOMETHING.search(text, end):
+        line += text.count("\n", end, found.start())
+        try:
+            row, end = decoder.raw_decode(text, found.start())
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", "it is nested too deeply")
+            return f"the row on line {line:,} is no JSON: {reason}"
+        if not isinstance(row, dict):
+            return f"the row on line {line:,} is no object, {{...}}"
+        for name, value in row.items():
+            kind = float if type(value) is int else type(value)
+            if value is not None and kinds.setdefault(name, kind) is not kind:
+                return f"{name!r} is of another kind on line {line:,} than before"
+        line += text.count("\n", found.start(), end)
     return ""
 
 
