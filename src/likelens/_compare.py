@@ -24,7 +24,7 @@ from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, MissingExtra, NoWeights, first_few
+from .values.errors import BadTable, MissingExtra, NoWeights, first_few, plural
 from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
@@ -44,6 +44,9 @@ LIBRARIES = (
 
 NOISE = 0.05
 """Score of random embeddings above which the reader is told why."""
+
+_FEW = 30
+"""Items from which on intervals were checked by simulation (bench/coverage.py)."""
 
 MAP_ITEMS = 1000
 """Items whose vectors are kept for the map of a report."""
@@ -105,13 +108,7 @@ def compare(
     missing |= lost_later
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
-    lost = max(len(one.failures) for one in everything)
-    if lost:
-        note = (
-            f"up to {lost:,} items have no vector by some encoder; all encoders are scored "
-            f"on the same {len(common):,} items"
-        )
-        notes = (*notes, note)
+    notes = (*notes, *_doubts(everything, len(common)))
     settings: dict[str, Any] = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
     if not isinstance(kept, MemoryStore):
         settings["store"] = kept.place
@@ -141,14 +138,40 @@ def _read_all(
     return found, missing
 
 
+def _doubts(everything: Sequence[Embeddings], scored: int) -> list[str]:
+    """Notes of what was set aside, and of too few items."""
+    notes, lost = [], max(len(one.failures) for one in everything)
+    if lost:
+        which = plural(lost, "item has", "items have")
+        notes.append(
+            f"up to {which} no vector by some encoder ({_first_failures(everything)}); all "
+            f"encoders are scored on the same {scored:,} items"
+        )
+    if scored < _FEW:
+        notes.append(
+            f"the intervals of so few items ({scored}) are rough, and may reach beyond 1: they "
+            f"were checked from {_FEW} items on"
+        )
+    return notes
+
+
+def _first_failures(everything: Sequence[Embeddings]) -> str:
+    rows = [row for one in everything for row in one.failures.to_pylist()]
+    reasons = {row["id"]: row["reason"] for row in rows}
+    return first_few(f"{item}: {reason}" for item, reason in reasons.items())
+
+
 def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> list[str]:
     """The items that every encoder has a vector of, in catalogue order."""
     common = set.intersection(*(set(one.ids) for one in everything))
     if len(common) < 3:
+        failed = _first_failures(everything)
+        told = f" (set aside: {failed})" if failed else ""
         raise BadTable(
-            f"only {len(common)} items have a vector by every encoder; a correlation needs three",
+            f"only {plural(len(common), 'item has', 'items have')} a vector by every encoder; a "
+            f"correlation needs three{told}",
             where="compare",
-            mend="look at the failures, and leave out the encoder that has too few",
+            mend="mend those pictures, or leave out the encoder that has too few",
         )
     return [item for item in catalogue.ids if item in common]
 

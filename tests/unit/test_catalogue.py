@@ -182,7 +182,7 @@ def test_a_table_and_a_folder_that_do_not_match(shop, tmp_path):
 
 def test_pictures_without_a_row_are_noted(shop):
     paint(shop.parent / "images" / "extra.png", 1)
-    assert Catalogue.open(shop).notes[0].startswith("1 pictures in ")
+    assert Catalogue.open(shop).notes[0].startswith("1 picture in ")
 
 
 def test_an_id_that_fits_two_pictures(shop):
@@ -236,6 +236,13 @@ def test_wrong_options(shop, options, message):
         ("x.jsonl", b'{"id":' + b"[" * 200_000, "line 1 is no JSON: it is nested too deeply"),
         ("x.json", b'[{"id": 1}]', "this is one list, not JSON lines"),
         ("x.jsonl", b"null\n", "these are no JSON lines"),
+        ("x.jsonl", b'{"id": "1", "a": "caf\xe9"}\n', "line 1 is not UTF-8"),
+        (
+            "x.csv",
+            b"id,a\n" + b"1,caf\xc3\xa9\n" * 200_000 + b"2,caf\xe9\n",
+            "line 200,002 is not UTF-8",
+        ),
+        ("x.csv", b"id,a\n1,2\n" + b"3,4\n" * 9 + b"5\n", "line 12 has 1 cell, the header 2"),
         ("x.jsonl", b"", "cannot be read: Empty"),
         ("x.toml", b"table = ", "not TOML"),
         ("x.toml", b'tabel = "x.csv"', "unknown key tabel"),

@@ -346,3 +346,14 @@ def test_fewer_descriptors_than_words(shop, tmp_path, likelens):
     code, _, err = likelens("embed", shop, "--store", tmp_path / "s", "-e", "opencv:sift?words=512")
     assert code in (1, 2)
     assert "words" in err
+
+
+def test_vectors_alone_can_be_evaluated(shop, stored, tmp_path, likelens):
+    file = tmp_path / "v.parquet"
+    assert likelens("embed", shop, "--store", stored, "-e", COLOUR, "--export", file)[0] == 0
+    for spec in (f"vectors:{file}", f"control:shuffled?of=vectors:{file}"):
+        code, out, err = likelens(
+            "evaluate", shop, "-e", spec, "--tags", "kind", "--out", tmp_path / "r", "--json"
+        )
+        assert code == 0, err
+        assert spec in out

@@ -7,6 +7,7 @@ import textwrap
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -491,6 +492,20 @@ def many(tmp_path):
         lines.append(f"{number},k{number % 8}")
     (tmp_path / "many.csv").write_text("\n".join(lines) + "\n")
     return Catalogue.open(tmp_path / "many.csv")
+
+
+def test_damaged_vectors_are_one_sentence_and_can_be_made_anew(many, tmp_path, monkeypatch):
+    store = open_store(tmp_path / "store")
+    embed(many, MeanColour(), store)
+    read = type(store).read
+
+    def damaged(self, name):
+        kept = read(self, name)
+        return replace(kept, vectors=np.full_like(kept.vectors, np.nan))
+
+    monkeypatch.setattr(type(store), "read", damaged)
+    with pytest.raises(StoreBroken, match=r"300 of 300 vectors hold NaN.*\n.*\n.*--overwrite -e"):
+        store.embeddings("test:mean", many.ids)
 
 
 def test_a_damaged_table_of_items_is_one_sentence_and_costs_no_vector(many, tmp_path):

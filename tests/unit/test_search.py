@@ -114,7 +114,7 @@ def test_columns_that_the_table_has_no_room_for_are_named(store, shop, tmp_path,
     search = ("search", "1", "--store", store)
     assert "not shown" not in likelens(*search)[2]
     embed(Catalogue.open(shop), "opencv:colour", store)
-    assert "not shown, but by --html and --json: fit" in likelens(*search)[2]
+    assert "not shown here, but by --html and --json: fit" in likelens(*search)[2]
 
 
 def test_a_region_beyond_the_edge_is_cut_with_one_note(store):

@@ -51,7 +51,7 @@ def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> N
     jobs = [job for bundle in shared for job in bundle.jobs]
     wanted = np.flatnonzero(np.any([bundle.missing for bundle in shared], axis=0))
     label = jobs[0].run.name if len(jobs) == 1 else f"{len(jobs)} encoders"
-    tasks = _shares(wanted, max(job.encoder.batch_size for job in jobs))
+    tasks = _shares(wanted, max((job.encoder.batch_size for job in jobs), default=1))
     done = 0
     try:
         for parts in in_order(lambda rows: _encode(shared, survey, rows), tasks):

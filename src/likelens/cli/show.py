@@ -288,7 +288,7 @@ def print_hits(hits: Hits) -> None:
     stdout().print(table)
     others = hits.attributes.column_names[COLUMNS_SHOWN:]
     if others and len(hits):
-        note(f"for want of room not shown, but by --html and --json: {', '.join(others)}")
+        note(f"not shown here, but by --html and --json: {', '.join(others)}")
 
 
 def cell(value: object) -> str:

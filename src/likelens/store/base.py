@@ -16,7 +16,7 @@ from ..values.arrays import Array, Floats
 from ..values.boxes import box_rows, parse_box
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadSpec, FingerprintMismatch
+from ..values.errors import BadShape, BadSpec, FingerprintMismatch, StoreBroken
 from ..values.paths import Paths
 from ..values.tags import Tags
 
@@ -173,7 +173,14 @@ class Store(ABC):
         places = np.array([row[item] for item in found], np.int64)
         whole = len(places) == len(kept.ids) and (np.diff(places) == 1).all()
         vectors = kept.vectors if whole else kept.vectors[places]
-        return Embeddings(found, vectors, cards[name], kept.failures, kept.images_per_second)
+        try:
+            return Embeddings(found, vectors, cards[name], kept.failures, kept.images_per_second)
+        except BadShape as error:
+            raise StoreBroken(
+                f"a part of the store is damaged: {error.what}",
+                where=f"{self.place}, vectors by {name}",
+                mend=f"make them anew: likelens embed SOURCE --store STORE --overwrite -e '{name}'",
+            ) from error
 
 
 def no_items() -> pa.Table:

@@ -185,7 +185,7 @@ def _boxes(boxes: Sequence[Box | None] | None, rows: Sequence[int]) -> Positions
 
 def _left_out(count: int, layout: Layout) -> str:
     lacks = "an id, a picture or a box" if layout.bbox else "an id or a picture"
-    return f"left out {count:,} rows without {lacks}"
+    return f"left out {plural(count, 'row')} without {lacks}"
 
 
 def _dropped(layout: Layout) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def places_of(
             )
         places = [stems.get(i, [None])[0] if i is not None else None for i in ids]
     unused = len(found) - len({place for place in places if place is not None})
-    notes = (f"{unused:,} pictures in {root} have no row in the table",) if unused else ()
+    which = plural(unused, f"picture in {root} has", f"pictures in {root} have")
+    notes = (f"{which} no row in the table",) if unused else ()
     return places, notes
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import BadTable, first_few
+from .table_faults import check_start, delimiter_of, fault_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _PIECE = 4096  # texts in a piece of a column
-_SOMETHING = re.compile(r"\S")
 
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", ".tsv", ".parquet", *_JSON)
@@ -54,16 +52,19 @@ def read_table(
         else:
             import pyarrow.json
 
-            _check_start(path)
+            check_start(path)
             table = pyarrow.json.read_json(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
-        reason = (_bad_row(path) if kind in _JSON else "") or " ".join(str(error).split())[:200]
+        table.validate(full=True)  # JSON lines are not read with care for UTF-8
+        if kind != ".parquet" and any(map(pa.types.is_binary, table.schema.types)):
+            raise UnicodeError("a column of the table is not UTF-8")  # so a CSV's is guessed
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeError) as error:
+        reason = "" if kind == ".parquet" else fault_in(path, json=kind in _JSON)
         raise BadTable(
-            f"the table cannot be read: {reason}",
+            f"the table cannot be read: {reason or ' '.join(str(error).split())[:200]}",
             where=str(path),
             mend="get the file again"
             if kind == ".parquet" or not path.stat().st_size
-            else "mend that line, and save the table as UTF-8",
+            else "mend that line; tables must be UTF-8",
         ) from error
     repeated = {name for name in table.column_names if table.column_names.count(name) > 1}
     if repeated:
@@ -79,12 +80,9 @@ def _read_csv(path: Path, text_columns: Sequence[str], missing: Sequence[str]) -
     import pyarrow as pa
     from pyarrow import csv
 
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    delimiter = max(",;\t", key=header.count) if path.suffix.lower() == ".csv" else "\t"
     return csv.read_csv(
         path,
-        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        parse_options=csv.ParseOptions(delimiter=delimiter_of(path), newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(text_columns, pa.string()),
             null_values=list(missing),
@@ -92,44 +90,6 @@ def _read_csv(path: Path, text_columns: Sequence[str], missing: Sequence[str]) -
             quoted_strings_can_be_null=True,
         ),
     )
-
-
-def _check_start(path: Path) -> None:
-    """That a file of JSON lines starts with an object: pyarrow 26 crashes on ``null``."""
-    with path.open("rb") as file:
-        start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start not in (b"{", b""):
-        raise BadTable(
-            "this is one list, not JSON lines" if start == b"[" else "these are no JSON lines",
-            where=str(path),
-            mend="write one object a line, {...}, without anything around or between them",
-        )
-
-
-def _bad_row(path: Path) -> str:
-    """What is wrong in a file of JSON lines, or "": Arrow counts rows from the block it reads."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return f"line {error.object.count(10, 0, error.start) + 1:,} is not UTF-8"
-    except OSError:
-        return ""
-    decoder, kinds, line, end = json.JSONDecoder(), dict[str, type](), 1, 0
-    while found := _SOMETHING.search(text, end):
-        line += text.count("\n", end, found.start())
-        try:
-            row, end = decoder.raw_decode(text, found.start())
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", "it is nested too deeply")
-            return f"the row on line {line:,} is no JSON: {reason}"
-        if not isinstance(row, dict):
-            return f"the row on line {line:,} is no object, {{...}}"
-        for name, value in row.items():
-            kind = float if type(value) is int else type(value)
-            if value is not None and kinds.setdefault(name, kind) is not kind:
-                return f"{name!r} is of another kind on line {line:,} than before"
-        line += text.count("\n", found.start(), end)
-    return ""
 
 
 def column(table: pa.Table, name: str, path: Path, role: str) -> pa.ChunkedArray:
