@@ -107,6 +107,19 @@ def test_an_encoder_that_is_not_there_is_told_the_names_of_the_store(store):
     assert caught.value.mend.endswith("; the store has: opencv:colour")
 
 
+def test_a_store_of_one_item_has_no_other(shop, tmp_path, likelens):
+    lines = shop.read_text().splitlines()
+    shop.write_text("\n".join(lines[:2]) + "\n")
+    embed(Catalogue.open(shop), "opencv:colour", tmp_path / "one")
+    code, _, err = likelens("search", "0", "--store", tmp_path / "one")
+    assert code == 0, err
+    assert "there is no other item to find" in err
+    search = ("search", "0", "--store", tmp_path / "one", "--html", tmp_path)
+    code, _, err = likelens(*search)
+    assert code in (1, 2)
+    assert "give another name" in err
+
+
 def test_columns_that_the_table_has_no_room_for_are_named(store, shop, tmp_path, likelens):
     lines = shop.read_text().splitlines()
     more = ["year,usage,size,fit", *(f"{n},a,b,c" for n in range(8))]

@@ -117,8 +117,8 @@ def embed(
 ) -> None:
     """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on.
 
-    Encoders that cannot be had, and pictures that cannot be read, are noted and left out; it
-    fails only if no encoder can be had, or one has no vector of any picture.
+    Encoders whose library or weights cannot be had, and pictures that cannot be read, are noted
+    and left out; it fails only if no encoder is left, or one has no vector of any picture.
     """
     from .._embed import fill_all
     from ..encoders.running import Running

@@ -209,7 +209,7 @@ def _say(hits: Hits) -> None:
             f"and the threshold {hits.order.threshold:.4f}"
         )
     elif not len(hits):
-        show.note("no item fits the filter")
+        show.note("no item fits the filter" if hits.where else "there is no other item to find")
 
 
 def threshold_line(found: Threshold) -> str:

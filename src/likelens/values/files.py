@@ -48,10 +48,13 @@ def _said_plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        wrong_kind = isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError)
         raise BadTable(
             f"this cannot be written: {error.strerror or error}",
             where=str(path),
-            mend="give a folder that you may write to",
+            mend="give another name: a folder stands where a file should be, or the reverse"
+            if wrong_kind
+            else "give a folder that you may write to",
         ) from error
 
 
