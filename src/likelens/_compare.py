@@ -98,7 +98,7 @@ def compare(
         raise BadTable(
             "the catalogue has no tags to measure with",
             where=str(catalogue.layout.table or catalogue.layout.images),
-            mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
+            hint="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
     opened, missing = open_lineup(encoders, running)
     used, notes = _weights(catalogue, weights, recipe)
@@ -171,7 +171,7 @@ def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> lis
             f"only {plural(len(common), 'item has', 'items have')} a vector by every encoder; a "
             f"correlation needs three{told}",
             where="compare",
-            mend="mend those pictures, or leave out the encoder that has too few",
+            hint="fix those images, or leave out the encoder that has too few",
         )
     return [item for item in catalogue.ids if item in common]
 
@@ -188,7 +188,7 @@ def _weights(
         raise BadTable(
             f"the recipe {recipe!r} weighs purchases, and there are none",
             where="compare",
-            mend="give a table of purchases (--purchases), or leave the recipe out",
+            hint="give a table of purchases (--purchases), or leave the recipe out",
         )
     if purchases is None:
         return None, ("no purchases are given, so there is no weighted score",)
@@ -198,7 +198,7 @@ def _weights(
             f"none of the {len(purchases):,} purchases is of an item of the catalogue: "
             f"items such as {first_few(dict.fromkeys(purchases.items.tolist()))}",
             where=str(purchases.path),
-            mend=f"give the ids of the catalogue, such as {first_few(catalogue.ids)}",
+            hint=f"give the ids of the catalogue, such as {first_few(catalogue.ids)}",
         )
     notes: tuple[str, ...] = ()
     if not there.all():

@@ -88,7 +88,7 @@ def degrade(image: Array, kind: str, level: int, seed: int = 0) -> Array:
         raise BadShape(
             f"an array of type {pixels.dtype} and shape {pixels.shape} is no picture",
             where="degrade",
-            mend="give uint8 of shape (height, width, 3), RGB, as open_image returns it",
+            hint="give uint8 of shape (height, width, 3), RGB, as open_image returns it",
         )
     if level == 0:
         return image
@@ -107,13 +107,13 @@ def check_level(kind: str, level: int) -> None:
         raise BadSpec(
             f"there is no way {kind!r} to make a picture worse",
             where="stress, kind",
-            mend=f"choose one of: {', '.join(KINDS)}",
+            hint=f"choose one of: {', '.join(KINDS)}",
         )
     if isinstance(level, bool) or level not in range(LEVELS + 1):
         raise BadSpec(
             f"there is no level {level!r} of {kind}",
             where="stress, level",
-            mend=f"give a whole number from 0 (as it is) to {LEVELS} (worst)",
+            hint=f"give a whole number from 0 (as it is) to {LEVELS} (worst)",
         )
 
 

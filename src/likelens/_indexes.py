@@ -207,14 +207,14 @@ def keep_index(
         raise BadTable(
             f"the store has no vector by {embeddings.encoder.name}",
             where=store.place,
-            mend="embed a catalogue first: likelens embed SOURCE -e SPEC --store STORE",
+            hint="embed a catalogue first: likelens embed SOURCE -e SPEC --store STORE",
         )
     path = _path(store, embeddings.encoder.name, asked)
     if path is None:
         raise BadTable(
             "an index is saved beside the vectors, and this store has no folder",
             where=store.place,
-            mend="embed into a --store on disk",
+            hint="embed into a --store on disk",
         )
     placed = None if overwrite else _still_good(path, embeddings, asked)
     if placed is None:
@@ -252,7 +252,7 @@ def read_kind(spec: str) -> Index:
         raise BadSpec(
             f"searches in a store rank by cosine similarity, {spec} by {index.metric}",
             where=spec,
-            mend="leave the metric out; likelens.build_index has it in Python",
+            hint="leave the metric out; likelens.build_index has it in Python",
         )
     return index
 
@@ -386,7 +386,7 @@ def _broken(path: Path, what: str) -> IndexBroken:
     return IndexBroken(
         f"the saved index is damaged: {what}",
         where=str(path),
-        mend="build it again: likelens index build --overwrite",
+        hint="build it again: likelens index build --overwrite",
     )
 
 

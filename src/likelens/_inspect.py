@@ -83,7 +83,7 @@ def check(spec: str, images: Path | None, running: Running) -> list[CheckLine]:
         raise BadSpec(
             f"{spec} looks at no pictures, so there is nothing to check",
             where=spec,
-            mend="give an encoder that does",
+            hint="give an encoder that does",
         )
     pictures = _pictures(images)
     if isinstance(opened, FittedEncoder) and not opened.fitted:
@@ -126,13 +126,13 @@ def pack(spec: str, out: Path) -> dict[str, Any]:
         raise BadSpec(
             f"checkpoint: has no architecture to read a file of {opened.spec.source} into",
             where=spec,
-            mend=f"give a spec of {', '.join(f'{name}:' for name in PACKABLE)}",
+            hint=f"give a spec of {', '.join(f'{name}:' for name in PACKABLE)}",
         )
     if net is None or out.suffix != ".safetensors":
         raise BadSpec(
             f"{spec} has no torch network" if net is None else f"{out} is no .safetensors file",
             where="likelens encoders pack",
-            mend="give a spec of timm:, torchvision: or checkpoint:, and a file that ends in "
+            hint="give a spec of timm:, torchvision: or checkpoint:, and a file that ends in "
             ".safetensors",
         )
     from .encoders.checkpoint import write_checkpoint
@@ -151,7 +151,7 @@ def _pictures(folder: Path | None) -> list[Array]:
         ]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     if not paths:
-        raise BadImage("there are no pictures", where=str(folder), mend="give another --images")
+        raise BadImage("there are no pictures", where=str(folder), hint="give another --images")
     return [open_image(path) for path in paths[:PICTURES]]
 
 

@@ -32,7 +32,7 @@ def open_lineup(
         raise BadTable(
             "encoders are a list of specs",
             where="encoders",
-            mend='write ["onnx:model.onnx", "opencv:colour"]',
+            hint='write ["onnx:model.onnx", "opencv:colour"]',
         )
     specs = [one for one in encoders if isinstance(one, str | Spec)]
     found, lost = open_encoders(specs, running)
@@ -55,13 +55,13 @@ def check_catalogue(catalogue: object) -> None:
     """
     if not isinstance(catalogue, Catalogue):
         raise BadTable(
-            f"{catalogue!r} is no catalogue", where="catalogue", mend="give Catalogue.open(...)"
+            f"{catalogue!r} is no catalogue", where="catalogue", hint="give Catalogue.open(...)"
         )
 
 
 def why(error: LikelensError) -> str:
     """Why an encoder is missing, in a line."""
-    return f"{error.what}; {error.mend}"
+    return f"{error.what}; {error.hint}"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def fill_lineup(
         raise BadTable(
             f"one encoder is named twice: {', '.join(repeated)}",
             where="encoders",
-            mend="name each once",
+            hint="name each once",
         )
     seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
     runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)

@@ -74,20 +74,20 @@ def parents_from_table(path: str | os.PathLike[str], classes: Iterable[str]) -> 
             raise BadTable(
                 f"row {row:,} names no {'class' if label is None else 'parent'}",
                 where=str(place),
-                mend="fill it in, or leave the row out",
+                hint="fill it in, or leave the row out",
             )
         if known.setdefault(label, parent) != parent:
             raise BadTable(
                 f"the class {label!r} has two parents: {known[label]} and {parent}",
                 where=str(place),
-                mend="leave one of the rows out",
+                hint="leave one of the rows out",
             )
     lost = [label for label in wanted if label not in known]
     if lost:
         raise BadTable(
             f"{len(lost):,} of {len(wanted):,} classes have no parent: {first_few(lost)}",
             where=str(place),
-            mend=nearest(lost[0], known) or "add a row for each of them",
+            hint=nearest(lost[0], known) or "add a row for each of them",
         )
     of = {label: known[label] for label in wanted}
     return Parents(of, str(place), tuple(dict.fromkeys(of.values())))
@@ -120,7 +120,7 @@ def parents_by_text(classes: Iterable[str], parents: Sequence[str], spec: str | 
         raise BadSpec(
             f"{model.source}: has no model that reads text",
             where=str(model),
-            mend="name a zero-shot model, hf:OWNER/NAME, or a text tower, open_clip:ARCH/WEIGHTS",
+            hint="name a zero-shot model, hf:OWNER/NAME, or a text tower, open_clip:ARCH/WEIGHTS",
         )
     if not wanted:
         return Parents({}, str(model), names, np.zeros((0, len(names))))
@@ -130,7 +130,7 @@ def parents_by_text(classes: Iterable[str], parents: Sequence[str], spec: str | 
         raise NoWeights(
             "the model's scores are not finite",
             where=str(model),
-            mend="its weights are damaged: get them anew, or use another model",
+            hint="its weights are damaged: get them anew, or use another model",
         )
     best = scores.argmax(1)
     of = {label: names[place] for label, place in zip(wanted, best, strict=True)}
@@ -148,7 +148,7 @@ def _check_names(names: Sequence[str]) -> None:
     else:
         return
     raise BadQuery(
-        what, where=", ".join(names) or "--parents", mend='give --parents "Animals,Vehicles,Other"'
+        what, where=", ".join(names) or "--parents", hint='give --parents "Animals,Vehicles,Other"'
     )
 
 
@@ -226,7 +226,7 @@ def _entailing(config: Any, spec: Spec) -> int:
             f"this is no zero-shot text model: it knows {first_few(labels) or 'nothing'}, "
             "not entailment",
             where=str(spec),
-            mend="name a model of natural language inference, such as hf:facebook/bart-large-mnli",
+            hint="name a model of natural language inference, such as hf:facebook/bart-large-mnli",
         )
     return int(found[0])
 
@@ -251,6 +251,6 @@ def _open(spec: Spec) -> tuple[Any, Any, Any]:
         raise NoWeights(
             f"the files have no values for {len(missing)} parts: {first_few(missing)}",
             where=str(spec),
-            mend="use a complete checkpoint of a zero-shot model",
+            hint="use a complete checkpoint of a zero-shot model",
         )
     return need_library("torch", spec), tokenizer, model.eval()

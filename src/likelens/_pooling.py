@@ -220,7 +220,7 @@ def pool_catalogue(
     for name, count, least in (("k", k, 1), ("sample", sample, 1), ("random", random, 0)):
         if count < least:
             raise BadSpec(
-                f"{name} = {count} makes no pool", where="pool_catalogue", mend=f"give {least}"
+                f"{name} = {count} makes no pool", where="pool_catalogue", hint=f"give {least}"
             )
     if different_products:
         _check_products(catalogue, queries)
@@ -279,7 +279,7 @@ def check_suffix(path: Path) -> None:
         raise BadTable(
             f"a pool cannot be written as {path.suffix or 'a file without an ending'}",
             where=str(path),
-            mend=f"end its name in {' or '.join(SUFFIXES)}",
+            hint=f"end its name in {' or '.join(SUFFIXES)}",
         )
 
 
@@ -289,7 +289,7 @@ def _check_products(catalogue: Catalogue, queries: Catalogue | None) -> None:
             raise BadTable(
                 f"{role} does not say which pictures show one product",
                 where=str(one.layout.source),
-                mend="name the column of products (--product), or do not ask for different ones",
+                hint="name the column of products (--product), or do not ask for different ones",
             )
 
 
@@ -300,7 +300,7 @@ def _having(catalogue: Catalogue, ids: set[str], role: str) -> Catalogue:
         raise BadTable(
             f"none of the {len(catalogue):,} {role} has a vector by every encoder",
             where=str(catalogue.layout.source),
-            mend="look at the failures, and leave out the encoder that has too few",
+            hint="look at the failures, and leave out the encoder that has too few",
         )
     return catalogue if len(kept) == len(catalogue) else catalogue.take(kept)
 

@@ -43,7 +43,7 @@ def choose_queries(
         raise BadShape(
             f"{per_class} queries of each class are none",
             where="choose_queries",
-            mend="give at least 1, or None for all",
+            hint="give at least 1, or None for all",
         )
     rows: dict[str, list[int]] = {}
     for row, label in enumerate(labels):
@@ -145,9 +145,9 @@ def _labels(catalogue: Catalogue, by: str) -> tuple[str | None, ...]:
         "classes": (catalogue.labels, "name their column with --category"),
         "products": (catalogue.products, "name their column with --product"),
     }
-    labels, mend = kinds.get(by, (None, "give classes, products, tags, or judgements"))
+    labels, hint = kinds.get(by, (None, "give classes, products, tags, or judgements"))
     if labels is None:
-        raise BadTable(f"the catalogue has no {by}", where=str(catalogue.layout.source), mend=mend)
+        raise BadTable(f"the catalogue has no {by}", where=str(catalogue.layout.source), hint=hint)
     return labels
 
 
@@ -156,7 +156,7 @@ def _tags(catalogue: Catalogue) -> Tags:
         raise BadTable(
             "the catalogue has no tags",
             where=str(catalogue.layout.source),
-            mend="name their columns with --tags",
+            hint="name their columns with --tags",
         )
     return catalogue.tags
 

@@ -126,7 +126,7 @@ def rank_blocks(
         raise BadShape(
             f"queries have {asked.shape[1]} dimensions, the gallery has {gallery.dim}",
             where="queries",
-            mend="encode the queries with the encoder of the gallery",
+            hint="encode the queries with the encoder of the gallery",
         )
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:

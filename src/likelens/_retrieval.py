@@ -94,7 +94,7 @@ class Retrieval:
             raise BadTable(
                 f"{plural(len(lost), 'class has', 'classes have')} no parent: {first_few(lost)}",
                 where="parents",
-                mend="name a parent for every class",
+                hint="name a parent for every class",
             )
         kin: dict[str, list[str]] = {parent: [] for parent in parents.values()}
         for name in found:
@@ -120,7 +120,7 @@ class Retrieval:
             raise BadShape(
                 f"{len(labels):,} labels, and row {self.queries.max():,} was a query",
                 where="labels",
-                mend="give one label for every row of the query table",
+                hint="give one label for every row of the query table",
             )
         return [labels[row] for row in self.queries]
 
@@ -233,7 +233,7 @@ def measure_rankings(
             f"{len(rankings):,} rankings of {rankings.depth:,} items for {len(chosen):,} "
             f"queries and k = {cuts[-1]:,}",
             where="measure_rankings",
-            mend="give one ranking per query, as deep as the largest k",
+            hint="give one ranking per query, as deep as the largest k",
         )
     found = _Lists(relevance, cuts)
     for part in blocks(len(chosen), relevance.n_items):
@@ -333,7 +333,7 @@ def _check_sizes(items: int, queries: int, relevance: Relevance) -> None:
             f"{queries:,} queries and {items:,} items have vectors; relevance is of "
             f"{relevance.n_queries:,} queries and {relevance.n_items:,} items",
             where="measure",
-            mend="give a vector for every item, in the same order; leave out the same items "
+            hint="give a vector for every item, in the same order; leave out the same items "
             "on both sides",
         )
 
@@ -347,6 +347,6 @@ def _check_cuts(ks: Sequence[int]) -> list[int]:
         raise BadShape(
             f"k = {first_few(wrong) or ks} is no list of cut-offs",
             where="ks",
-            mend="give whole numbers from 1, such as [1, 5, 10]",
+            hint="give whole numbers from 1, such as [1, 5, 10]",
         )
     return sorted({int(k) for k in given})

@@ -91,7 +91,7 @@ def open_image(picture: Picture, *, where: str = "") -> npt.NDArray[np.uint8]:
     raise BadImage(
         f"{type(picture).__name__} is no picture",
         where=where or repr(picture)[:80],
-        mend="give a path, bytes, a PIL image, or a uint8 array (height, width, 3)",
+        hint="give a path, bytes, a PIL image, or a uint8 array (height, width, 3)",
     )
 
 
@@ -120,7 +120,7 @@ def inside_box(pixels: npt.NDArray[np.uint8], box: Box, where: str) -> npt.NDArr
             f"the box {box_text(box)} has no part of the picture, which has "
             f"{pixels.shape[1]} x {pixels.shape[0]} pixels",
             where=where,
-            mend="give x,y,width,height in pixels of the upright picture",
+            hint="give x,y,width,height in pixels of the upright picture",
         )
     return np.ascontiguousarray(part)
 
@@ -138,12 +138,12 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
             about = os.fstat(opened)
             if not stat.S_ISREG(about.st_mode):
                 kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no ordinary file"
-                raise BadImage(f"this is {kind}, not a picture", where=where, mend=_READABLE)
+                raise BadImage(f"this is {kind}, not a picture", where=where, hint=_READABLE)
             if about.st_size > MAX_BYTES:
                 raise BadImage(
                     f"the file has {about.st_size:,} bytes, more than the {MAX_BYTES:,} allowed",
                     where=where,
-                    mend="save the picture smaller, or raise likelens.images.MAX_BYTES",
+                    hint="save the picture smaller, or raise likelens.images.MAX_BYTES",
                 )
             with open(opened, "rb", buffering=0, closefd=False) as file:
                 return file.read()
@@ -152,22 +152,22 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     except BadImage:
         raise
     except FileNotFoundError:
-        raise BadImage("there is no such file", where=where, mend="correct the path") from None
+        raise BadImage("there is no such file", where=where, hint="correct the path") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise BadImage(
-            f"the file cannot be read: {reason}", where=where, mend="check path and permissions"
+            f"the file cannot be read: {reason}", where=where, hint="check path and permissions"
         ) from error
 
 
 def _decode(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     if not data:
-        raise BadImage("the file is empty (0 bytes)", where=where, mend=_WHOLE)
+        raise BadImage("the file is empty (0 bytes)", where=where, hint=_WHOLE)
     if len(data) > MAX_BYTES:
         raise BadImage(
             f"the picture has {len(data):,} bytes, more than the {MAX_BYTES:,} allowed",
             where=where,
-            mend="save the picture smaller, or raise likelens.images.MAX_BYTES",
+            hint="save the picture smaller, or raise likelens.images.MAX_BYTES",
         )
     if data.startswith(b"\xff\xd8\xff"):
         pixels = _decode_jpeg(data, where)
@@ -222,14 +222,14 @@ def _open_with_pillow(data: bytes, where: str) -> Image.Image:
         reader, accepts = Image.OPEN[name]
         accepted = accepts(data[:16]) if accepts else True
         if isinstance(accepted, str):
-            raise BadImage(f"{name} cannot be read here: {accepted}", where=where, mend=_READABLE)
+            raise BadImage(f"{name} cannot be read here: {accepted}", where=where, hint=_READABLE)
         if not accepted:
             continue
         try:
             return reader(io.BytesIO(data), "")
         except Exception as error:  # on damaged bytes readers raise anything
             raise _damaged(error, where) from error
-    raise BadImage("the bytes are no picture that can be read", where=where, mend=_READABLE)
+    raise BadImage("the bytes are no picture that can be read", where=where, hint=_READABLE)
 
 
 def _silence_readers() -> None:
@@ -301,7 +301,7 @@ def _from_array(pixels: Array, where: str) -> npt.NDArray[np.uint8]:
         raise BadImage(
             f"an array of type {pixels.dtype} and shape {pixels.shape} is no picture",
             where=where,
-            mend="give uint8 of shape (height, width, 3), RGB; scale 0..1 by 255, channels last",
+            hint="give uint8 of shape (height, width, 3), RGB; scale 0..1 by 255, channels last",
         )
     _check_pixels(pixels.shape[1], pixels.shape[0], where)
     if channels == 1:
@@ -334,12 +334,12 @@ def _check_pixels(width: int, height: int, where: str) -> None:
         raise BadImage(
             f"{width:,} x {height:,} pixels are more than the {MAX_PIXELS:,} allowed",
             where=where,
-            mend="save the picture smaller, or raise likelens.images.MAX_PIXELS",
+            hint="save the picture smaller, or raise likelens.images.MAX_PIXELS",
         )
     if width * height < 1:
-        raise BadImage("the picture has no pixels", where=where, mend=_WHOLE)
+        raise BadImage("the picture has no pixels", where=where, hint=_WHOLE)
 
 
 def _damaged(error: Exception, where: str) -> BadImage:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return BadImage(f"the picture is damaged or cut short: {reason}", where=where, mend=_WHOLE)
+    return BadImage(f"the picture is damaged or cut short: {reason}", where=where, hint=_WHOLE)

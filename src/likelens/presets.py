@@ -203,7 +203,7 @@ def preset(name: str) -> tuple[Row, ...]:
         raise BadSpec(
             f"there is no preset {name!r}",
             where="--preset",
-            mend=nearest(name, _PRESETS) or f"choose one of: {', '.join(_PRESETS)}",
+            hint=nearest(name, _PRESETS) or f"choose one of: {', '.join(_PRESETS)}",
         )
     return _PRESETS[name]
 

@@ -232,7 +232,7 @@ def test_code_in_a_file_is_not_run(tmp_path, trained, name, how):
     assert "\n" not in caught.value.what
     if path.suffix == ".pth":
         assert caught.value.what == "the file holds code, not only tensors"
-        assert "never load" in caught.value.mend
+        assert "never load" in caught.value.hint
 
 
 def test_damaged_files(tmp_path, trained):

@@ -323,7 +323,7 @@ def test_wrong_uses_get_one_clear_answer(name, shop, stored, tmp_path, likelens,
         assert [line.split(":")[0].strip() for line in err.strip().splitlines()[-3:]] == [
             "likelens",
             "where",
-            "mend",
+            "hint",
         ]
 
 
@@ -331,7 +331,7 @@ def test_errors_can_be_read_by_machines(shop, likelens):
     code, out, err = likelens("evaluate", shop, "-e", COLOUR, "--json")
     assert code == 2
     assert out == ""
-    assert set(json.loads(err)["error"]) == {"what", "where", "mend"}
+    assert set(json.loads(err)["error"]) == {"what", "where", "hint", "mend"}
 
 
 def test_two_items_cannot_be_correlated(tmp_path, likelens):

@@ -39,7 +39,7 @@ def test_two_that_differ_are_refused(dtype, form):
         BadSpec, match=f"name says dtype=bfloat16, the command --dtype {dtype}"
     ) as raised:
         with_dtype([spec], dtype)
-    assert raised.value.mend == "leave --dtype out, or ?dtype=bfloat16"
+    assert raised.value.hint == "leave --dtype out, or ?dtype=bfloat16"
 
 
 def test_the_command_says_it_in_a_sentence(likelens, shop, tmp_path):

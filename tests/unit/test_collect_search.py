@@ -278,5 +278,5 @@ def test_wrong_uses_get_one_clear_answer(name, tmp_path, likelens, monkeypatch):
         assert [line.split(":")[0].strip() for line in err.strip().splitlines()[-3:]] == [
             "likelens",
             "where",
-            "mend",
+            "hint",
         ]

@@ -237,7 +237,7 @@ class TestInShop:
     def test_unknown_parts(self, in_shop):
         with pytest.raises(BadTable, match="has no part test") as told:
             Catalogue.open(in_shop, part=["test"])
-        assert "the parts are: train, query, gallery" in told.value.mend
+        assert "the parts are: train, query, gallery" in told.value.hint
         with pytest.raises(BadTable, match="not one text"):
             Catalogue.open(in_shop, part="query")
 

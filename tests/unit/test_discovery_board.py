@@ -501,7 +501,7 @@ class TestWrongUse:
         )
         with pytest.raises(BadTable, match=text) as raised:
             discover(catalogue, ["opencv:nonsense"], judged)
-        assert "--skip-unknown" in raised.value.mend
+        assert "--skip-unknown" in raised.value.hint
         board = discover(catalogue, [COLOUR], judged, skip_unknown=True)
         assert board.statistics.pairs == 1
         assert f"{text}; they are left out" in board.notes

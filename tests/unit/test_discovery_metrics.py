@@ -179,7 +179,7 @@ def test_intervals_are_seeded_and_named():
     assert wide[0] < narrow[0] < found.pr_auc_micro < narrow[1] < wide[1]
     with pytest.raises(BadSpec, match="no metric 'roc_auc'") as refused:
         found.interval("roc_auc")
-    assert "roc_auc_micro" in refused.value.mend
+    assert "roc_auc_micro" in refused.value.hint
 
 
 def test_metrics_can_be_paired():

@@ -155,7 +155,7 @@ def test_too_small_a_gallery():
     ranks, scores = rankings(0, items=499)
     with pytest.raises(BadShape, match="lists of 499 items have no rank 500") as refused:
         discovery(ranks, scores, judged(items=499), negatives="sampled")
-    assert "annotated" in refused.value.mend
+    assert "annotated" in refused.value.hint
     lists = {"a": np.tile(np.arange(12), (2, 1))}
     pairs = [[0, 1, 1], [0, 2, 1], [0, 3, 1], [1, 1, 1]]
     with pytest.raises(BadShape, match=r"1 of 2 queries have fewer .*query 0 has 2 of 3"):

@@ -520,7 +520,7 @@ def test_a_damaged_table_of_items_is_one_sentence_and_costs_no_vector(many, tmp_
         with pytest.raises(StoreBroken, match="cannot be read or written") as caught:
             read()
         assert "items.lance" in caught.value.where
-    assert "the vectors are kept" in caught.value.mend
+    assert "the vectors are kept" in caught.value.hint
     shutil.rmtree(store / "items.lance")
     run = fill(many, MeanColour(), open_store(store))
     assert (run.embedded, run.kept) == (0, 300)

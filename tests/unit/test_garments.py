@@ -421,7 +421,7 @@ def test_a_number_too_small_is_refused_before_anything_is_written(tmp_path, wron
     with pytest.raises(BadTable, match=f"{named} is ") as caught:
         garments.create(tmp_path / "shop", **wrong)
     assert named in caught.value.where
-    assert caught.value.mend
+    assert caught.value.hint
     assert not (tmp_path / "shop").exists()
 
 

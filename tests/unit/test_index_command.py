@@ -304,7 +304,7 @@ def test_what_cannot_be_saved_again_is_used_nevertheless(folder, monkeypatch):
     path.write_bytes(b"")
 
     def refused(*_):
-        raise BadTable("this cannot be written: read-only", where="x", mend="y")
+        raise BadTable("this cannot be written: read-only", where="x", hint="y")
 
     monkeypatch.setattr(module, "_save", refused)
     placed = open_index(folder, crowd(names(0, 40)), "exact")
@@ -455,7 +455,7 @@ def test_a_store_whose_items_are_damaged_has_no_info(large, tmp_path, likelens):
             assert code == 1
             assert "cannot be read or written" in err
             assert out == ""
-    assert "the vectors are kept" in json.loads(err)["error"]["mend"]
+    assert "the vectors are kept" in json.loads(err)["error"]["hint"]
 
 
 def test_info_lists_an_index_of_another_encoder_where_it_lies(shop, stored, likelens):

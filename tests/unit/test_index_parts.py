@@ -56,7 +56,7 @@ def test_wrong_specs_are_one_clear_sentence(spec, message):
         build_index(np.eye(3), spec)
     assert message in caught.value.what
     assert "\n" not in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_options_read_back_from_their_text():

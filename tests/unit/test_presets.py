@@ -72,10 +72,10 @@ def test_the_small_line_up_is_small():
 def test_an_unknown_preset_is_told_the_nearest():
     with pytest.raises(BadSpec, match="no preset 'corembed'") as caught:
         preset("corembed")
-    assert "corrembed" in caught.value.mend
+    assert "corrembed" in caught.value.hint
     with pytest.raises(BadSpec) as caught:
         preset("zzz")
-    assert all(name in caught.value.mend for name in presets.names())
+    assert all(name in caught.value.hint for name in presets.names())
 
 
 def test_a_row_is_found_by_its_encoder_at_any_layer():

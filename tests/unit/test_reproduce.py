@@ -150,7 +150,7 @@ class TestMeasuring:
                 spec: (MissingExtra if "hf:" in spec else NoWeights)(
                     "no library" if "hf:" in spec else "no network",
                     where=spec,
-                    mend="install it" if "hf:" in spec else "connect",
+                    hint="install it" if "hf:" in spec else "connect",
                 )
                 for spec in specs
             }
@@ -164,7 +164,7 @@ class TestMeasuring:
             f"2 more: no network; hf:a: no library; {ABSENT.spec}: "
             "its file argus_densenet.pth is not here"
         )
-        assert caught.value.mend.startswith("connect; or install it; or get the files")
+        assert caught.value.hint.startswith("connect; or install it; or get the files")
         with pytest.raises(MissingExtra, match="not one of 2 encoders"):
             corrembed(catalogue, ["hf:a", "hf:b"])
         with pytest.raises(NoWeights, match=r"^no network"):

@@ -104,7 +104,7 @@ def test_columns_of_any_name_can_be_kept(shop, tmp_path):
 def test_an_encoder_that_is_not_there_is_told_the_names_of_the_store(store):
     with pytest.raises(BadSpec, match="no such file") as caught:
         Searcher(store, "onnx:colour.onnx")
-    assert caught.value.mend.endswith("; the store has: opencv:colour")
+    assert caught.value.hint.endswith("; the store has: opencv:colour")
 
 
 def test_a_store_of_one_item_has_no_other(shop, tmp_path, likelens):
@@ -486,7 +486,7 @@ def test_wrong_uses_of_search(boutique, likelens, name):
     code, out, err = likelens("search", "0", *options, "--store", boutique[0], "-e", boutique[1])
     assert (code, out) == (2, "")
     assert message in " ".join(err.split())
-    assert [line.split(":")[0].strip() for line in err.strip().splitlines()[-3:]] == ["likelens", "where", "mend"]  # fmt: skip
+    assert [line.split(":")[0].strip() for line in err.strip().splitlines()[-3:]] == ["likelens", "where", "hint"]  # fmt: skip
 
 
 def test_nothing_asked(boutique, likelens):

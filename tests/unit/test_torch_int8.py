@@ -171,7 +171,7 @@ def test_where_there_are_no_8_bits(running, message, monkeypatch):
         running = Running("cpu", running.compile, running.runtime)
     with pytest.raises(BadSpec, match=message) as raised:
         in_int8(RESNET, running)
-    assert "another dtype than int8" in raised.value.mend
+    assert "another dtype than int8" in raised.value.hint
 
 
 def test_without_onnx_the_extra_is_named(monkeypatch):
@@ -193,7 +193,7 @@ def test_a_network_without_weights_to_round_is_refused(cache, monkeypatch):
     encoder = torch_encoder.TorchEncoder(Spec.parse("timm:mean?dtype=int8"), net)
     with pytest.raises(BadSpec, match="no weights that could be rounded") as raised:
         encoder.run_on(CPU)
-    assert raised.value.mend == "leave dtype=int8 out"
+    assert raised.value.hint == "leave dtype=int8 out"
     assert not list(cache.glob("*.onnx"))
 
 

@@ -61,7 +61,7 @@ def test_without_a_network_one_sentence_says_so(unplugged, spec):
     assert "\n" not in error.what
     assert error.where == spec
     for part in ("connect to the network once", HOMES[spec], "checkpoint:FILE", "?weights=none"):
-        assert part in error.mend
+        assert part in error.hint
 
 
 def test_offline_torchvision_fetches_nothing_and_uses_what_is_there(unplugged, monkeypatch):
@@ -97,7 +97,7 @@ def test_no_space_is_said_with_its_mend(monkeypatch, home):
     full = OSError(errno.ENOSPC, "No space left on device", "resnet18.pth")
     with pytest.raises(NoWeights) as caught, getting_weights(SPEC, home):
         raise RuntimeError("the download failed") from full
-    assert caught.value.mend == f"free some space, or set {home} to a folder on another disk"
+    assert caught.value.hint == f"free some space, or set {home} to a folder on another disk"
 
 
 def test_no_space_while_weights_are_fetched(monkeypatch, tmp_path):
@@ -129,7 +129,7 @@ def test_other_reasons_are_named_by_their_first_sentence():
     ):
         raise KeyError
     with pytest.raises(BadSpec, match="as it was"), getting_weights(SPEC, "TORCH_HOME"):
-        raise BadSpec("as it was", where="here", mend="there")
+        raise BadSpec("as it was", where="here", hint="there")
 
 
 @pytest.mark.parametrize("spec", [*HOMES, "checkpoint:FILE?arch=timm:test_resnet"])

@@ -168,7 +168,7 @@ def test_an_export_with_other_vectors_is_refused(monkeypatch, cache):
     monkeypatch.setitem(torch_runtime.ENGINES, "onnx", wrong_vectors)
     with pytest.raises(BadSpec, match="does not give torch's vectors: of 32 pictures") as raised:
         open_encoder(RESNET, ONNX)
-    assert raised.value.mend == "use --runtime torch"
+    assert raised.value.hint == "use --runtime torch"
     assert not list(cache.iterdir())
 
 
@@ -247,7 +247,7 @@ def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("LIKELENS_CACHE", str(tmp_path / "file"))
     with pytest.raises(BadTable, match="cannot be exported: this cannot be written") as raised:
         open_encoder(RESNET, ONNX)
-    assert "LIKELENS_CACHE" in raised.value.mend
+    assert "LIKELENS_CACHE" in raised.value.hint
 
 
 def test_the_cache_folder(monkeypatch, tmp_path):

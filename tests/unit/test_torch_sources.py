@@ -156,12 +156,12 @@ def test_the_classifier_of_every_network_of_torchvision_is_found():
 
 
 def test_wrong_names_of_torchvision():
-    for name, mend in {
+    for name, hint in {
         "resnet5": r"did you mean resnet50 or resnet\d+ or resnet\d+\?",
         "resnet50.IMAGENET1K_V3": "choose one of: IMAGENET1K_V1, IMAGENET1K_V2",
         "zzz": r"it has \d+, such as resnet50",
     }.items():
-        with pytest.raises(BadSpec, match=mend):
+        with pytest.raises(BadSpec, match=hint):
             open_encoder(f"torchvision:{name}")
     with pytest.raises(BadSpec, match="weights=all is not one of none"):
         open_encoder("torchvision:resnet18?weights=all")
@@ -253,12 +253,12 @@ def test_options_of_timm():
 
 
 def test_wrong_names_of_timm():
-    for name, mend in {
+    for name, hint in {
         "resnet5O": r"did you mean \w+ or \w+ or \w+\?",
         "resnet18.a9_in1k": "choose one of: .*a1_in1k",
         "zqzqzq": r"it has [\d,]+, such as resnet50.a1_in1k",
     }.items():
-        with pytest.raises(BadSpec, match=mend):
+        with pytest.raises(BadSpec, match=hint):
             open_encoder(f"timm:{name}")
 
 
@@ -317,12 +317,12 @@ def test_layers_of_open_clip(small_clip, layer):
 
 
 def test_wrong_names_of_open_clip():
-    for name, mend in {
+    for name, hint in {
         "ViT-B32": "did you mean ViT-B-32",
         "ViT-B-32": "write open_clip:ViT-B-32/TAG, one of: openai",
         "ViT-B-32/laion9b": "TAG, one of: openai",
     }.items():
-        with pytest.raises(BadSpec, match=mend):
+        with pytest.raises(BadSpec, match=hint):
             open_encoder(f"open_clip:{name}")
 
 
@@ -628,7 +628,7 @@ def test_random_weights_need_no_more_than_the_descriptions(tmp_path, monkeypatch
     monkeypatch.setattr(torch_load, "_is_known", lambda host: False)
     with pytest.raises(NoWeights, match="description of nobody/nothing is on the hub") as caught:
         open_encoder("hf:nobody/nothing?weights=none")
-    assert "hf:FOLDER?weights=none" in caught.value.mend
+    assert "hf:FOLDER?weights=none" in caught.value.hint
     with pytest.raises(NoWeights, match="its weights cannot be had"):
         open_encoder("hf:nobody/nothing")
 

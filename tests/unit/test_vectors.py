@@ -167,7 +167,7 @@ def test_parquet_of_many_kinds(tmp_path):
     pq.write_table(two, path)
     with pytest.raises(BadTable, match="usual names for vectors") as caught:
         read_vectors(path)
-    assert "there are: code, a, b, id" in caught.value.mend
+    assert "there are: code, a, b, id" in caught.value.hint
     ids, vectors = read_vectors(path, "code", "a")
     assert ids == IDS
     np.testing.assert_array_equal(vectors, VECTORS)
@@ -309,4 +309,4 @@ def test_files_of_other_kinds_are_refused_at_once(tmp_path, name):
     (tmp_path / "text.txt").write_text("x")
     with pytest.raises(BadSpec, match=r"no such file|no file of vectors") as caught:
         open_encoder(f"vectors:{tmp_path / name}")
-    assert ".parquet" in caught.value.mend
+    assert ".parquet" in caught.value.hint

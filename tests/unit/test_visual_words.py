@@ -281,7 +281,7 @@ def test_too_few_keypoints_for_the_words_are_refused():
     for pictures in ([], [flat], [flat, SCENES[0]]):
         with pytest.raises(BadSpec, match=r"keypoints, too few for 4,096 words") as caught:
             open_encoder("opencv:sift?words=4096").fit(pictures)
-        assert "?words=" in caught.value.mend
+        assert "?words=" in caught.value.hint
 
 
 def test_pictures_that_cannot_be_read_teach_nothing(tmp_path):
@@ -376,5 +376,5 @@ def test_without_mahotas_it_is_said_what_brings_it(monkeypatch):
     )
     with pytest.raises(MissingExtra, match="mahotas is not installed") as caught:
         open_encoder("mahotas:surf?words=8")
-    assert caught.value.mend == 'pip install "likelens[classical]"'
+    assert caught.value.hint == 'pip install "likelens[classical]"'
     assert caught.value.where == "mahotas:surf?words=8"

@@ -427,7 +427,7 @@ class TestWrongUse:
             with pytest.raises(StoreBroken, match="another program is writing to") as caught:
                 book.add_pool(["a"], ["x"])
             assert told.is_set()
-            assert caught.value.mend == "try again when it has ended"
+            assert caught.value.hint == "try again when it has ended"
             other.execute("ROLLBACK")
             other.close()
             assert book.add_pool(["a"], ["x"]).pairs == 1

@@ -103,7 +103,7 @@ def find_pairs(
             raise BadTable(
                 text,
                 where=judgements.path,
-                mend="give the catalogue that was judged, or go on without them: --skip-unknown",
+                hint="give the catalogue that was judged, or go on without them: --skip-unknown",
             )
         notes.append(f"{text}; they are left out")
     itself = ~unknown & (items == asked.own[rows])
@@ -121,7 +121,7 @@ def find_pairs(
         raise BadTable(
             f"none of the {len(judgements):,} judgements is left: {'; '.join(notes)}",
             where=judgements.path,
-            mend=f"give ids of the catalogue, such as {first_few(asked.gallery.ids)}",
+            hint=f"give ids of the catalogue, such as {first_few(asked.gallery.ids)}",
         )
     return Pairs(rows[places], items[places], labels[places]), tuple(notes)
 
@@ -134,7 +134,7 @@ def _labels(judgements: Judgements) -> Positions:
             f"{wrong.size:,} of {len(grades):,} judgements are neither 0 nor 1: "
             f"{first_few(dict.fromkeys(f'{grade:g}' for grade in grades[wrong]))}",
             where=judgements.path,
-            mend="give 1 for alike and 0 for not; say yourself from which grade on a pair is alike",
+            hint="give 1 for alike and 0 for not; say yourself from which grade on a pair is alike",
         )
     return grades.astype(np.int64)
 

@@ -42,7 +42,7 @@ def read_pool(path: str | os.PathLike[str], asked: Asked) -> tuple[eds.Pool, tup
         raise BadTable(
             "this is a table of judgements and no pool: it has a column of grades",
             where=str(place),
-            mend="give it as --judgements, and what `likelens annotate pool --out` wrote as --pool",
+            hint="give it as --judgements, and what `likelens annotate pool --out` wrote as --pool",
         )
     rows, items = (
         np.array([one.position.get(name or "", NONE) for name in cells], np.int64)
@@ -58,7 +58,7 @@ def read_pool(path: str | os.PathLike[str], asked: Asked) -> tuple[eds.Pool, tup
         raise BadTable(
             "no encoder proposes a pair of these queries and items in this pool",
             where=str(place),
-            mend="give the table that `likelens annotate pool --out` wrote for this catalogue: "
+            hint="give the table that `likelens annotate pool --out` wrote for this catalogue: "
             "query, candidate, and for each encoder a column of ranks",
         )
     positions = {}
@@ -71,7 +71,7 @@ def read_pool(path: str | os.PathLike[str], asked: Asked) -> tuple[eds.Pool, tup
             raise BadTable(
                 f"{name} gives one rank to two candidates of a query",
                 where=str(place),
-                mend="give every pair of a query and an encoder a rank of its own",
+                hint="give every pair of a query and an encoder a rank of its own",
             )
         positions[name] = lists
     elsewhere = int((~there).sum())
@@ -88,7 +88,7 @@ def _ranks(cells: list[object], name: str, place: Path) -> Positions:
             f"{wrong.size:,} ranks of {name} are no whole numbers from 1: "
             f"{first_few(repr(cells[row]) for row in wrong)}",
             where=str(place),
-            mend="give ranks from 1, and nothing where the encoder did not propose the pair",
+            hint="give ranks from 1, and nothing where the encoder did not propose the pair",
         )
     return values.astype(np.int64)
 

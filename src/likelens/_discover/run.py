@@ -106,13 +106,13 @@ def discover(
         raise BadSpec(
             "a pool from a file and one from the encoders' results are two",
             where="--pool and --pool-k",
-            mend="give one of them",
+            hint="give one of them",
         )
     if negatives == "sampled" and len(catalogue) <= HIGH:
         raise BadTable(
             f"{len(catalogue):,} items have no rank {HIGH}, up to which negatives are drawn",
             where="--negatives sampled",
-            mend="leave it out: the negatives are then those that people judged",
+            hint="leave it out: the negatives are then those that people judged",
         )
     whole = Asked(catalogue, queries, _own(catalogue, queries))
     pairs, notes = find_pairs(given, whole, skip_unknown=skip_unknown)
@@ -158,13 +158,13 @@ def _setting(
         raise BadSpec(
             f"k = {first_few(cuts) or 'none'} is no cut-off",
             where="-k",
-            mend="give whole numbers from 1",
+            hint="give whole numbers from 1",
         )
     if pool_k is not None and not _is_cut(pool_k):
         raise BadSpec(
             f"there is no pool of depth {pool_k}",
             where="--pool-k",
-            mend="give a whole number from 1",
+            hint="give a whole number from 1",
         )
     cuts = tuple(sorted({int(cut) for cut in cuts}))
     known = metric_names(cuts)
@@ -172,7 +172,7 @@ def _setting(
         raise BadSpec(
             f"there is no metric {rank_by!r} to rank by",
             where="--rank-by",
-            mend=nearest(rank_by, known) or f"give one of {', '.join(known)}",
+            hint=nearest(rank_by, known) or f"give one of {', '.join(known)}",
         )
     for name, value, choices in (
         ("definition", definition, ("paper", "release")),
@@ -180,7 +180,7 @@ def _setting(
     ):
         if value not in choices:
             raise BadSpec(
-                f"there is no {name} {value!r}", where=name, mend=f"give {' or '.join(choices)}"
+                f"there is no {name} {value!r}", where=name, hint=f"give {' or '.join(choices)}"
             )
     depth = max(*cuts, pool_k or 1, HIGH if negatives == "sampled" else 1)
     return Setting(cuts, definition, negatives, rank_by, different_products, depth, seed)
@@ -206,14 +206,14 @@ def _other_products(
             raise BadTable(
                 f"the {side} has no products that could be left out",
                 where=str(one.layout.source),
-                mend="name their column with --product, or leave --different-products out",
+                hint="name their column with --product, or leave --different-products out",
             )
     same = asked.same_product(pairs.rows, pairs.items)
     if same.all():
         raise BadTable(
             f"all {len(pairs):,} judgements are of two pictures of one product",
             where="--different-products",
-            mend="leave it out, or give judgements of other products",
+            hint="leave it out, or give judgements of other products",
         )
     if same.any():
         text = f"{int(same.sum()):,} judgements of two pictures of one product are left out"

@@ -105,7 +105,7 @@ def embedded(pairs: Pairs, whole: Asked, vectors: Vectors) -> tuple[Pairs, Asked
         raise BadTable(
             f"none of the {len(pairs):,} judged pairs has vectors by every encoder",
             where="discover",
-            mend="look at the failures, and leave out the encoder that has too few",
+            hint="look at the failures, and leave out the encoder that has too few",
         )
     pairs = pairs.keep(there)
     rows, numbers = np.unique(pairs.rows, return_inverse=True)

@@ -134,6 +134,6 @@ def prepare_search(encoder: Encoder, store: Store) -> str:
         raise BadTable(
             f"this store has no vectors by {encoder.spec}",
             where=store.place,
-            mend=f"embed them first; it has: {names or 'none'}",
+            hint=f"embed them first; it has: {names or 'none'}",
         )
     return name

@@ -80,7 +80,7 @@ class Survey:
         box = None if boxes is None else box_text(boxes[row])
         if _digest(content, box) != self.digests[row].decode():
             raise BadImage(
-                "the file has changed since the run began", where=path, mend="embed again"
+                "the file has changed since the run began", where=path, hint="embed again"
             )
         pixels = open_image(content, where=path)
         return pixels if boxes is None else inside_box(pixels, boxes[row].tolist(), path)
@@ -130,7 +130,7 @@ def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None
         f"({first_few(sorted(gone.to_pylist()))}) are not among these {len(catalogue):,} "
         f"({first_few(catalogue.ids)})",
         where=store.place,
-        mend="give another --store, or let them go with --forget",
+        hint="give another --store, or let them go with --forget",
     )
 
 

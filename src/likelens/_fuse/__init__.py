@@ -113,19 +113,19 @@ def _opened(
         raise BadTable(
             "encoders are a list of specs",
             where="fuse",
-            mend='write ["onnx:model.onnx", "opencv:colour"]',
+            hint='write ["onnx:model.onnx", "opencv:colour"]',
         )
     if not 0 < held_out < 1:
         raise BadSpec(
             f"a held-out share of {held_out} leaves nothing to find or to judge weights on",
             where="fuse, held_out",
-            mend="give a number between 0 and 1, such as 0.5",
+            hint="give a number between 0 and 1, such as 0.5",
         )
     if catalogue.tags.matrix.shape[1] == 0:
         raise BadTable(
             "the catalogue has no tags to measure with",
             where=str(catalogue.layout.table or catalogue.layout.images),
-            mend="name tag columns (--tags a,b,c); a folder needs one folder a class",
+            hint="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
     parsed = [Spec.parse(one) if isinstance(one, str) else one for one in specs]
     _check_parts([one if isinstance(one, Spec) else one.spec for one in parsed])
@@ -142,7 +142,7 @@ def _opened(
         raise BadTable(
             f"one encoder is named twice: {', '.join(repeated)}",
             where="fuse",
-            mend="name each once",
+            hint="name each once",
         )
     return opened
 
@@ -158,7 +158,7 @@ def _check_parts(specs: Sequence[Spec]) -> None:
         raise BadSpec(
             f"two encoders or more are weighed against each other, and {named}",
             where="fuse",
-            mend="name what it should be joined with: -e onnx:model.onnx opencv:colour",
+            hint="name what it should be joined with: -e onnx:model.onnx opencv:colour",
         )
     Spec.fuse([(1.0, spec) for spec in specs])
 
@@ -210,7 +210,7 @@ def _split(catalogue: Catalogue, held_out: float, seed: int) -> tuple[list[str],
             f"{len(trained)} items to find weights on and {len(judged)} to judge them on are "
             "too few; a correlation needs three",
             where="fuse",
-            mend="give more items, or another held-out share",
+            hint="give more items, or another held-out share",
         )
     return trained, judged
 

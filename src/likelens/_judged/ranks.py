@@ -84,14 +84,14 @@ def judged_ranks(
         (array([3, 1]), array([0.316, 0.949], dtype=float32))
     """
     if depth < 0:
-        raise BadSpec(f"depth = {depth}", where="judged_ranks", mend="give 0 or more")
+        raise BadSpec(f"depth = {depth}", where="judged_ranks", hint="give 0 or more")
     vectors = check_vectors(gallery, where="gallery")
     asking = vectors if queries is None else check_vectors(queries, where="queries")
     if asking.shape[1] != vectors.shape[1]:
         raise BadShape(
             f"queries have {asking.shape[1]} dimensions, the gallery has {vectors.shape[1]}",
             where="queries",
-            mend="encode the queries with the encoder of the gallery",
+            hint="encode the queries with the encoder of the gallery",
         )
     itself = checked_own(own, len(asking), len(vectors), items_ask=queries is None)
     asked, wanted = _checked_pairs(rows, items, itself, len(vectors))
@@ -238,7 +238,7 @@ def _checked_pairs(
             f"rows of shape {asked.shape} and type {asked.dtype}, items of shape {wanted.shape} "
             f"and type {wanted.dtype}",
             where="judged_ranks",
-            mend="give one query and one candidate per pair, as whole numbers",
+            hint="give one query and one candidate per pair, as whole numbers",
         )
     asked, wanted = asked.astype(np.int64), wanted.astype(np.int64)
     outside = (asked < 0) | (asked >= len(own)) | (wanted < 0) | (wanted >= count)
@@ -254,5 +254,5 @@ def _refuse(broken: npt.NDArray[np.bool_], asked: Positions, wanted: Positions, 
         raise BadShape(
             f"{places.size:,} of {len(asked):,} pairs are {what}: {shown}",
             where="judged_ranks",
-            mend="leave those pairs out",
+            hint="leave those pairs out",
         )

@@ -59,35 +59,35 @@ class Order:
             raise BadQuery(
                 f"k = {self.k} is not at least 1",
                 where="search",
-                mend="give -k 1 or more, a whole number",
+                hint="give -k 1 or more, a whole number",
             )
         if self.rerank is not None and self.rerank not in RERANKS:
             raise BadQuery(
                 f"there is no re-ranking {self.rerank!r}",
                 where="--rerank",
-                mend=f"choose one of: {', '.join(RERANKS)}",
+                hint=f"choose one of: {', '.join(RERANKS)}",
             )
         if self.collapse is not None and not 0.0 < self.collapse <= 1.0:
             raise BadQuery(
                 f"{self.collapse:g} is no similarity of near-duplicates",
                 where="--collapse",
-                mend="give a cosine above 0, up to 1, such as 0.98",
+                hint="give a cosine above 0, up to 1, such as 0.98",
             )
         if self.diversity is not None and not 0.0 <= self.diversity <= 1.0:
             raise BadQuery(
                 f"a diversity of {self.diversity:g} is not from 0 to 1",
                 where="--diversity",
-                mend="give 0 for none, 1 for nothing else, such as 0.3",
+                hint="give 0 for none, 1 for nothing else, such as 0.3",
             )
         if self.threshold is not None and np.isnan(self.threshold):
             raise BadQuery(
-                "the threshold is not a number", where="--threshold", mend="give one, such as 0.8"
+                "the threshold is not a number", where="--threshold", hint="give one, such as 0.8"
             )
         if self.rerank is not None and self.diversity is not None:
             raise BadQuery(
                 "diversity weighs cosine similarities, which a re-ranking replaces",
                 where="--diversity --rerank",
-                mend="give one of the two",
+                hint="give one of the two",
             )
 
 
@@ -297,7 +297,7 @@ def group_codes(column: pa.ChunkedArray, name: str) -> Positions:
         raise BadQuery(
             f"a cell of {name} holds several values, so items cannot be grouped by it",
             where=name,
-            mend="name a column with one value a cell",
+            hint="name a column with one value a cell",
         )
     coded = column.combine_chunks().dictionary_encode().indices
     codes: Positions = coded.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -48,7 +48,7 @@ def find_hubs(index: Index, ids: Sequence[str], k: int = 10, rerank: str | None 
         BadShape: k below 1.
     """
     if k < 1:
-        raise BadShape(f"k = {k} is not at least 1", where="find_hubs", mend="give k >= 1")
+        raise BadShape(f"k = {k} is not at least 1", where="find_hubs", hint="give k >= 1")
     lists = nearest_others(index, k)[1] if rerank is None else Reranker(rerank, index).neighbours(k)
     found = metrics.hubness(lists, len(index))
     return Hubs(

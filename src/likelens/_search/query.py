@@ -61,41 +61,41 @@ class Query:
             raise BadQuery(
                 "no picture was given",
                 where="search",
-                mend="give a path, a picture, an id (as text), or --text",
+                hint="give a path, a picture, an id (as text), or --text",
             )
         if any(not isinstance(text, str) or not text.strip() for text in self.texts):
             raise BadQuery(
-                "a text to search for is empty", where="--text", mend="write what to find"
+                "a text to search for is empty", where="--text", hint="write what to find"
             )
         if self.region is not None and len(self.pictures) != 1:
             raise BadQuery(
                 f"a region of {len(self.pictures)} pictures is not defined",
                 where="search",
-                mend="give one picture with --region",
+                hint="give one picture with --region",
             )
         if self.text_weight is not None and not (self.pictures and self.texts):
             raise BadQuery(
                 "a weight of texts needs pictures and texts to weigh",
                 where="--text-weight",
-                mend="give a picture and --text, or leave --text-weight out",
+                hint="give a picture and --text, or leave --text-weight out",
             )
         if self.text_weight is not None and not 0.0 <= self.text_weight <= 1.0:
             raise BadQuery(
                 f"a weight of texts of {self.text_weight:g} is not from 0 to 1",
                 where="--text-weight",
-                mend="give 0 for pictures alone, 1 for texts alone, such as 0.3",
+                hint="give 0 for pictures alone, 1 for texts alone, such as 0.3",
             )
         if self.minus_weight is not None and not self.minus:
             raise BadQuery(
                 "a weight of what counts against needs something that does",
                 where="--minus-weight",
-                mend="give --minus PICTURE, or leave --minus-weight out",
+                hint="give --minus PICTURE, or leave --minus-weight out",
             )
         if self.minus_weight is not None and not 0.0 < self.minus_weight < np.inf:
             raise BadQuery(
                 f"a weight of {self.minus_weight:g} for what counts against is not above 0",
                 where="--minus-weight",
-                mend=f"give a number above 0, such as {MINUS_WEIGHT:g}",
+                hint=f"give a number above 0, such as {MINUS_WEIGHT:g}",
             )
 
     @property
@@ -149,7 +149,7 @@ class Reader:
                 f"{self.encoder.spec} sees no difference between what is searched for and what "
                 "counts against it",
                 where=f"--minus {', '.join(map(name_of, query.minus))}",
-                mend="leave --minus out, or give a picture that differs",
+                hint="leave --minus out, or give a picture that differs",
             )
         weight = MINUS_WEIGHT if query.minus_weight is None else query.minus_weight
         asked = asked - weight * against
@@ -161,7 +161,7 @@ class Reader:
             raise BadQuery(
                 f"{self.encoder.spec} {what}: the query's vector is zero",
                 where=", ".join([*map(name_of, query.pictures), *query.texts]),
-                mend="use another picture, a larger region, or another encoder",
+                hint="use another picture, a larger region, or another encoder",
             )
 
     @staticmethod
@@ -175,7 +175,7 @@ class Reader:
             raise BadQuery(
                 f"{self.encoder.spec} cannot read text",
                 where=f"--text {texts[0]!r}",
-                mend="use an encoder with a text tower, such as "
+                hint="use an encoder with a text tower, such as "
                 "open_clip:ViT-B-32/laion2b_s34b_b79k or hf:openai/clip-vit-base-patch32",
             )
         assert isinstance(self.encoder, Encoder)  # noqa: S101 - no other reads text
@@ -236,7 +236,7 @@ class Reader:
             raise BadQuery(
                 "there is no such picture, and no item of that id",
                 where=source,
-                mend=f"give the path of a picture, an id of the catalogue{text}",
+                hint=f"give the path of a picture, an id of the catalogue{text}",
             )
         return source if region is None else crop(open_image(source), region)
 
@@ -258,9 +258,9 @@ def crop(image: Array, region: str) -> Array:
     """
     form = REGION.fullmatch(region)
     height, width = image.shape[:2]
-    mend = f"write x,y,w,h in pixels of {width} x {height}, or in percent: 25%,0%,50%,100%"
+    hint = f"write x,y,w,h in pixels of {width} x {height}, or in percent: 25%,0%,50%,100%"
     if form is None or any(0 < float(form[1 + 2 * n]) < 1 and not form[2 + 2 * n] for n in (2, 3)):
-        raise BadQuery("the region cannot be understood", where=f"--region {region}", mend=mend)
+        raise BadQuery("the region cannot be understood", where=f"--region {region}", hint=hint)
     parts = [
         float(form[1 + 2 * place]) * (size / 100 if form[2 + 2 * place] else 1)
         for place, size in enumerate((width, height, width, height))
@@ -272,7 +272,7 @@ def crop(image: Array, region: str) -> Array:
         raise BadQuery(
             "the region is empty or lies outside the picture",
             where=f"--region {region}",
-            mend=mend,
+            hint=hint,
         )
     if right > width or bottom > height:
         warnings.warn(

@@ -93,7 +93,7 @@ class Searcher:
             raise BadTable(
                 f"the store has vectors by {len(names)} encoders",
                 where=self.store.place,
-                mend=f"choose one with -e: {', '.join(names)}" if names else "embed a catalogue",
+                hint=f"choose one with -e: {', '.join(names)}" if names else "embed a catalogue",
             )
         return names[0]
 
@@ -103,8 +103,8 @@ class Searcher:
             return open_encoder(spec)
         except LikelensError as error:
             names = ", ".join(card.name for card in self.store.cards())
-            mend = f"{error.mend}; the store has: {names or 'none'}"
-            raise type(error)(error.what, where=error.where, mend=mend) from error
+            hint = f"{error.hint}; the store has: {names or 'none'}"
+            raise type(error)(error.what, where=error.where, hint=hint) from error
 
     def _embeddings(self, encoder: Encoder | VectorSource) -> Embeddings:
         if isinstance(encoder, VectorSource):
@@ -269,7 +269,7 @@ class Searcher:
             raise BadQuery(
                 f"{queries} queries cannot calibrate anything",
                 where="calibrate",
-                mend="give some hundreds",
+                hint="give some hundreds",
             )
         if labels is None:
             return calibrate_by_shuffling(
@@ -313,7 +313,7 @@ class Searcher:
                 raise BadQuery(
                     f"there is no column {column!r}",
                     where=column,
-                    mend=nearest(column, names) or f"the columns are: {', '.join(names) or 'none'}",
+                    hint=nearest(column, names) or f"the columns are: {', '.join(names) or 'none'}",
                 )
             cells = self.catalogue.attributes[column]
             rows = [self.catalogue.position[item] for item in self.embeddings.ids]

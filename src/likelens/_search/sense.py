@@ -22,7 +22,7 @@ def by_index(kind: str | None, rerank: str | None = None) -> bool:
         raise BadQuery(
             "a re-ranking scores every item, which no index can spare it",
             where="--rerank --index",
-            mend="give one of the two",
+            hint="give one of the two",
         )
     return True
 
@@ -39,18 +39,18 @@ def check_sense(asked: Query, order: Order, threshold: Threshold | float | None)
         raise BadQuery(
             f"{plain:g} is no cosine similarity, so it is no threshold of one",
             where="--threshold",
-            mend="give a number from -1 to 1, such as 0.8, or auto",
+            hint="give a number from -1 to 1, such as 0.8, or auto",
         )
     if isinstance(threshold, Threshold) and asked.pooled:
         raise BadQuery(
             "a calibrated threshold holds for the likeness of one picture, not for texts, "
             "several pictures or what counts against",
             where="--threshold auto",
-            mend="ask with one picture, or give the threshold as a number",
+            hint="ask with one picture, or give the threshold as a number",
         )
     if order.rerank is not None and asked.texts:
         raise BadQuery(
             "a re-ranking knows how near pictures are to pictures, and a text is near to none",
             where="--rerank",
-            mend="leave --rerank out of a search with --text",
+            hint="leave --rerank out of a search with --text",
         )

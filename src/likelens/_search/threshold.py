@@ -54,7 +54,7 @@ def calibrate_by_groups(
         raise BadQuery(
             "no query is without a match: all items that may be found are of one kind",
             where=by,
-            mend="name a column with several values, or calibrate without labels",
+            hint="name a column with several values, or calibrate without labels",
         )
     draw = np.random.default_rng(seed)
     asked = np.sort(draw.choice(labelled, min(queries, len(labelled)), replace=False))
@@ -103,7 +103,7 @@ def calibrate_by_shuffling(
         raise BadQuery(
             "no item may be found, so nothing can be compared",
             where="--threshold auto",
-            mend="use a wider filter",
+            hint="use a wider filter",
         )
     draw = np.random.default_rng(seed)
     number = min(queries, len(index))

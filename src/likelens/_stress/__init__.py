@@ -86,13 +86,13 @@ def stress(
         raise BadTable(
             "encoders are a list of specs",
             where="stress",
-            mend='write ["onnx:model.onnx", "opencv:colour"]',
+            hint='write ["onnx:model.onnx", "opencv:colour"]',
         )
     if max_queries < 1:
         raise BadSpec(
             f"{max_queries} queries leave nothing to measure",
             where="stress, max_queries",
-            mend="give at least 1; 200 are usual",
+            hint="give at least 1; 200 are usual",
         )
     opened = _opened(encoders, running)
     seeing = [one for one in opened if isinstance(one, Encoder)]
@@ -153,7 +153,7 @@ def _conditions(levels: Iterable[int], kinds: Iterable[str]) -> list[Condition]:
         raise BadSpec(
             "nothing is to be made worse",
             where="stress, kinds and levels",
-            mend=f"give some of {', '.join(KINDS)}, and levels from 1 to {LEVELS}",
+            hint=f"give some of {', '.join(KINDS)}, and levels from 1 to {LEVELS}",
         )
     return [(kind, level) for kind in chosen for level in worse]
 
@@ -169,7 +169,7 @@ def _clean(
             f"{len(common):,} items with vectors and "
             f"{catalogue.tags.matrix.shape[1]:,} tags leave nothing to correlate",
             where="stress",
-            mend="give a catalogue with tags, and a store with the vectors of its items",
+            hint="give a catalogue with tags, and a store with the vectors of its items",
         )
     ids = [item for item in catalogue.ids if item in common]
     return (

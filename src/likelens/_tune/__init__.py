@@ -116,7 +116,7 @@ def tune(
         raise BadQuery(
             f"{count} vectors cannot be asked for others like them",
             where="likelens index tune",
-            mend="embed at least two pictures",
+            hint="embed at least two pictures",
         )
     notes = []
     if queries > count:
@@ -312,6 +312,6 @@ def check_tune(
         ),
         "--seed": (seed < 0, f"{seed} is no seed", "give a whole number from 0 on"),
     }
-    for where, (is_wrong, what, mend) in wrong.items():
+    for where, (is_wrong, what, hint) in wrong.items():
         if is_wrong:
-            raise BadQuery(what, where=where, mend=mend)
+            raise BadQuery(what, where=where, hint=hint)

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
         failed = LikelensError(
             reason[:1].lower() + reason[1:],
             where=str(error.filename or "this machine"),
-            mend="check the path, the permissions and the space on the disk",
+            hint="check the path, the permissions and the space on the disk",
         )
         _complain(failed, as_json="--json" in given)
         sys.exit(1)
@@ -59,7 +59,7 @@ def repeat_flag(given: list[str]) -> list[str]:
 
 def _complain(error: LikelensError, *, as_json: bool) -> None:
     if as_json:
-        parts = {"what": error.what, "where": error.where, "mend": error.mend}
+        parts = {"what": error.what, "where": error.where, "hint": error.hint, "mend": error.hint}
         print(json.dumps({"error": parts}), file=sys.stderr)  # noqa: T201
     else:
         print(f"likelens: {error}", file=sys.stderr)  # noqa: T201

@@ -32,7 +32,7 @@ def refuse_empty(votes: Any, book: VoteBook) -> None:
         raise BadTable(
             "there are no votes yet",
             where=book.place,
-            mend="collect some, or import them: likelens annotate import FILE",
+            hint="collect some, or import them: likelens annotate import FILE",
         )
 
 

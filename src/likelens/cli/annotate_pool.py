@@ -138,7 +138,7 @@ def plan(
         raise BadSpec(
             f"a confidence of {confidence:g} cannot be had",
             where="--confidence",
-            mend="give a number above 0 and below 1, such as 0.95",
+            hint="give a number above 0 and below 1, such as 0.95",
         )
     size = eds.sample_size(epsilon, round(1 - confidence, 12), prevalence)
     if as_json:

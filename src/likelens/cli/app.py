@@ -176,14 +176,14 @@ def _pixel_encoders(specs: list[str], running: Running) -> list[Encoder]:
     if lost and not found:
         raise next(iter(lost.values()))
     for name, error in lost.items():
-        show.note(f"left out: {name}: {error.what}; {error.mend}")
+        show.note(f"left out: {name}: {error.what}; {error.hint}")
     opened = []
     for one in found:
         if not isinstance(one, Encoder):
             raise BadSpec(
                 f"{one.spec} has its vectors already",
                 where="likelens embed",
-                mend="name it in evaluate or search, where an encoder's spec stands",
+                hint="name it in evaluate or search, where an encoder's spec stands",
             )
         opened.append(one)
     return opened
@@ -196,11 +196,11 @@ def _check_export(export: Path, encoders: int) -> None:
         raise BadTable(
             f"--export writes the vectors of one encoder, not of {encoders}",
             where=str(export),
-            mend="give one -e",
+            hint="give one -e",
         )
     if export.suffix.lower() not in (".parquet", ".npz", ".npy"):
         raise BadTable(
             f"vectors cannot be written as {export.suffix or 'a file without an ending'}",
             where=str(export),
-            mend="end its name in .parquet, .npz or .npy",
+            hint="end its name in .parquet, .npz or .npy",
         )

@@ -108,7 +108,7 @@ def _needs_engine(option: str) -> None:
     raise BadTable(
         f"{option} is for a search, and no search engine is named",
         where=option,
-        mend="give --engine ID, or leave it out",
+        hint="give --engine ID, or leave it out",
     )
 
 

@@ -87,7 +87,7 @@ def _torchvision() -> str:
 
 
 def _library(name: str, use: str, package: str) -> dict[str, Any]:
-    return {"name": name, "for": use, "version": installed(name), "mend": f"pip install {package}"}
+    return {"name": name, "for": use, "version": installed(name), "hint": f"pip install {package}"}
 
 
 def print_findings(findings: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def print_findings(findings: dict[str, Any]) -> None:
     for name, absent in (("libraries", "MISSING"), ("optional", "-")):
         for part in findings[name]:
             state = part["version"] or absent
-            hint = "" if part["version"] else f": {part['mend']}"
+            hint = "" if part["version"] else f": {part['hint']}"
             console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
     for note in findings["notes"]:
         console.print(f"  note: {note}", markup=False, soft_wrap=True)

@@ -144,7 +144,7 @@ def evaluate(
         raise BadSpec(
             "queries of a stress are given, and none is asked for",
             where="--stress-queries",
-            mend="give --stress as well, or leave it out",
+            hint="give --stress as well, or leave it out",
         )
     of_tags = {"recipe": recipe, "stress": stress, "self_pairs": self_pairs != "include"}
     _check_sides(judgements, asked, [name for name, value in of_tags.items() if value])
@@ -190,12 +190,12 @@ def _check_sides(
         raise BadSpec(
             f"{flags} is of judgements, and there are none",
             where="likelens evaluate",
-            mend="give --judgements FILE, or leave it out",
+            hint="give --judgements FILE, or leave it out",
         )
     raise BadSpec(
         f"{flags} is of tags, and --judgements ranks by judgements",
         where="likelens evaluate",
-        mend="leave it out, or --judgements",
+        hint="leave it out, or --judgements",
     )
 
 

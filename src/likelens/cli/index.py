@@ -99,7 +99,7 @@ def show_indexes(
     if k < 1:
         from ..values.errors import BadQuery
 
-        raise BadQuery(f"k = {k} is not at least 1", where="-k", mend="give -k 1 or more")
+        raise BadQuery(f"k = {k} is not at least 1", where="-k", hint="give -k 1 or more")
     opened = open_store(store, create=False)
     items = opened.catalogue().ids
     kept = list_indexes(opened)

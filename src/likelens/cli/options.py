@@ -134,7 +134,7 @@ def _tell_others(specs: Sequence[str], dtype: str) -> None:
         raise BadSpec(
             f"{first_few(others)} cannot compute with other numbers than its file or code has",
             where=f"--dtype {dtype}",
-            mend="leave --dtype out, quantise the file itself, or name a network of torch",
+            hint="leave --dtype out, quantise the file itself, or name a network of torch",
         )
     if others:
         from . import show
@@ -150,7 +150,7 @@ def _check_dtype(spec: Spec, dtype: str) -> None:
         raise BadSpec(
             f"the encoder's name says dtype={named}, the command --dtype {dtype}",
             where=str(spec),
-            mend=f"leave --dtype out, or ?dtype={named}",
+            hint=f"leave --dtype out, or ?dtype={named}",
         )
 
 
@@ -278,7 +278,7 @@ def _refuse_descriptions(names: Iterable[str]) -> None:
         raise BadSpec(
             "there is no catalogue that this would tell how to read",
             where=first_few(lost),
-            mend="name it: --catalogue SOURCE",
+            hint="name it: --catalogue SOURCE",
         )
 
 
@@ -313,7 +313,7 @@ def open_other(source: Path, catalogue: Any) -> Any:
     raise BadTable(
         "; with the --images of SOURCE: ".join(problems),
         where=last.where,
-        mend=f"{last.mend}; options are about SOURCE, so what they should say of this table goes "
+        hint=f"{last.hint}; options are about SOURCE, so what they should say of this table goes "
         "into a TOML file (table, images, id, ...), which is given in its place",
     ) from last
 
@@ -340,6 +340,6 @@ def some_encoders(encoder: list[str] | None, preset: str | None = None) -> list[
         raise BadSpec(
             "no encoder is named",
             where="-e",
-            mend="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
+            hint="give -e SPEC, such as -e opencv:colour; `likelens encoders` lists them",
         )
     return list(dict.fromkeys(specs))

@@ -274,7 +274,7 @@ def _refuse_one_name_for_two(rows: Sequence[str | Row]) -> None:
         raise BadSpec(
             f"{first_few(shared)} is the name of {first_few(sorted(next(iter(shared.values()))))}",
             where="-e NAME=SPEC",
-            mend="give every encoder a name of its own",
+            hint="give every encoder a name of its own",
         )
 
 

@@ -154,7 +154,7 @@ def _threshold(
         raise BadQuery(
             "only a threshold that is calibrated has a false-alarm rate and labels",
             where="--false-alarm" if false_alarm is not None else "--labels",
-            mend="give --threshold auto, or leave this out",
+            hint="give --threshold auto, or leave this out",
         )
     if given is None:
         return None
@@ -166,7 +166,7 @@ def _threshold(
         return float(given)
     except ValueError:
         raise BadQuery(
-            f"{given!r} is no threshold", where="--threshold", mend="give a number, or auto"
+            f"{given!r} is no threshold", where="--threshold", hint="give a number, or auto"
         ) from None
 
 

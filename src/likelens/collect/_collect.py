@@ -194,10 +194,10 @@ class _Run:
             with self._decoding:
                 open_image(answer.body, where=answer.url)
         except BadImage as error:
-            raise Refused(error.what, where=answer.url, mend="leave the address out") from error
+            raise Refused(error.what, where=answer.url, hint="leave the address out") from error
         if not _ending(answer.body):
             what = "a picture of this kind (ICO or PPM) is not looked for in folders"
-            raise Refused(what, where=answer.url, mend="leave the address out")
+            raise Refused(what, where=answer.url, hint="leave the address out")
 
     def _keep(self, one: Wanted, answer: Answer) -> Row:
         """Write a picture, unless the same bytes are there already."""

@@ -65,19 +65,19 @@ def parse_address(text: str, shown: str | None = None) -> Address:
     text = text.strip()
     name = text if shown is None else shown
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise Refused("the address has control characters", where=repr(name), mend=_HTTP_ONLY)
+        raise Refused("the address has control characters", where=repr(name), hint=_HTTP_ONLY)
     try:
         parts = urlsplit(text)
         if parts.scheme not in PORTS:
-            raise Refused("only http and https are fetched", where=name, mend=_HTTP_ONLY)
+            raise Refused("only http and https are fetched", where=name, hint=_HTTP_ONLY)
         host, port = _plain_host(parts.hostname or ""), parts.port
         path, query = (quote(part, safe=_UNQUOTED) for part in (parts.path or "/", parts.query))
     except ValueError as error:  # UnicodeError is one, too
         reason = " ".join(str(error).split())[:100]
-        raise Refused(f"this is no address: {reason}", where=name, mend=_HTTP_ONLY) from error
+        raise Refused(f"this is no address: {reason}", where=name, hint=_HTTP_ONLY) from error
     if parts.username is not None or parts.password is not None:
         raise Refused(
-            "the address has a user's name in it", where=parts.hostname or "", mend="leave it out"
+            "the address has a user's name in it", where=parts.hostname or "", hint="leave it out"
         )
     target = f"{path}?{query}" if query else path
     address = Address("", parts.scheme, host, port or PORTS[parts.scheme], target, name)
@@ -116,7 +116,7 @@ def resolve(address: Address, *, allow_private: bool) -> list[str]:
         raise kind(
             f"the host {address.host} cannot be found: {error.strerror or error}",
             where=address.shown,
-            mend="check the address, and the connection to the network",
+            hint="check the address, and the connection to the network",
         ) from error
     numbers = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     closed = [number for number in numbers if not is_public(number)]
@@ -125,7 +125,7 @@ def resolve(address: Address, *, allow_private: bool) -> list[str]:
         raise NotFetched(
             f"{address.host}{leads} is no public address (--allow-private asks it nevertheless)",
             where=address.shown,
-            mend="leave it out, or give --allow-private if the server is your own",
+            hint="leave it out, or give --allow-private if the server is your own",
         )
     return numbers
 

@@ -60,16 +60,16 @@ class Engine:
 
     def __post_init__(self) -> None:
         if not self.id.strip():
-            raise BadTable("no search engine is named", where="--engine", mend="give its id (cx)")
+            raise BadTable("no search engine is named", where="--engine", hint="give its id (cx)")
         if not 1 <= self.per_class <= MOST:
             raise BadTable(
                 f"a search gives 1 to {MOST} pictures, not {self.per_class}",
                 where="--per-class",
-                mend="give such a number, or several classes with other queries",
+                hint="give such a number, or several classes with other queries",
             )
         if not self.key:
             raise BadTable(
-                "a search engine needs your key", where=KEY, mend=f"set the variable {KEY}"
+                "a search engine needs your key", where=KEY, hint=f"set the variable {KEY}"
             )
 
     def check_endpoint(self, *, allow_private: bool) -> None:
@@ -81,18 +81,18 @@ class Engine:
         try:
             address = parse_address(self.endpoint)
         except Refused as error:
-            raise BadTable(error.what, where="--endpoint", mend=error.mend) from error
+            raise BadTable(error.what, where="--endpoint", hint=error.hint) from error
         if address.scheme != "https" and not allow_private:
             raise BadTable(
                 "the key would be sent for all to read",
                 where=f"--endpoint {address.scheme}://{address.authority}",
-                mend="give an https address, or --allow-private if the server is your own",
+                hint="give an https address, or --allow-private if the server is your own",
             )
         if "?" in address.target:
             raise BadTable(
                 "the endpoint has a query of its own",
                 where="--endpoint",
-                mend="give the address up to the ?",
+                hint="give the address up to the ?",
             )
 
     def address(self, query: str, start: int) -> str:
@@ -130,7 +130,7 @@ class Searches:
             raise BadTable(
                 f"the record of searches cannot be read: {type(error).__name__}: {error}",
                 where=str(self.path),
-                mend="take that line out, or the file away; its queries are then asked again",
+                hint="take that line out, or the file away; its queries are then asked again",
             ) from error
 
     def find(self, label: str, query: str) -> list[Wanted]:
@@ -175,7 +175,7 @@ class Searches:
             raise NotFetched(
                 "the answer is not that of a custom search",
                 where=engine.endpoint,
-                mend="check --endpoint",
+                hint="check --endpoint",
             ) from e
 
     def _keep(self, label: str, query: str, found: list[dict[str, str]], following: int) -> None:

@@ -67,11 +67,11 @@ def read_body(response: HTTPResponse, limit: int, where: str) -> bytes:
         raise NotFetched(
             f"the answer has more than the {limit:,} bytes allowed",
             where=where,
-            mend="leave it out, or raise --max-bytes",
+            hint="leave it out, or raise --max-bytes",
         )
     if response.length:  # what http.client still expected
         raise TryAgain(
-            f"the answer was cut short after {len(body):,} bytes", where=where, mend=_LATER
+            f"the answer was cut short after {len(body):,} bytes", where=where, hint=_LATER
         )
     return bytes(body)
 
@@ -139,8 +139,8 @@ class _Reader(io.RawIOBase):
 def _said_plainly(address: Address) -> Iterator[None]:
     """Turns what sockets, TLS and http.client raise into one sentence."""
 
-    def said(kind: type[NotFetched], what: str, mend: str = _LATER) -> NotFetched:
-        return kind(what, where=address.shown, mend=mend)
+    def said(kind: type[NotFetched], what: str, hint: str = _LATER) -> NotFetched:
+        return kind(what, where=address.shown, hint=hint)
 
     try:
         yield

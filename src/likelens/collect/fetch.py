@@ -104,7 +104,7 @@ class Fetcher:
                 raise NotFetched(
                     f"the address redirects more than {wish.redirects} times",
                     where=first.shown,
-                    mend="give the address where the redirects end",
+                    hint="give the address where the redirects end",
                 )
             left -= 1
             address = _led_to(found, address)
@@ -154,7 +154,7 @@ def _led_to(location: str, address: Address) -> Address:
         raise Refused(
             f"the address redirects to {printable(location, 60)}, which is none",
             where=address.shown,
-            mend="leave the address out",
+            hint="leave the address out",
         ) from error
 
 
@@ -165,8 +165,8 @@ def _refusal(response: HTTPResponse, address: Address, wish: Wish) -> NotFetched
         said = _explained(response, wish.explain)
         what += f": {said}" if said else ""
     if response.status not in _BUSY:
-        return Refused(what, where=address.shown, mend="check the address, or leave it out")
-    busy = TryAgain(what, where=address.shown, mend="run the same command again later")
+        return Refused(what, where=address.shown, hint="check the address, or leave it out")
+    busy = TryAgain(what, where=address.shown, hint="run the same command again later")
     busy.wait_seconds = _wait_seconds(response.headers.get("Retry-After", ""))
     return busy
 
@@ -217,4 +217,4 @@ def _check_head(response: HTTPResponse, address: Address, wish: Wish) -> None:
         what = f"the server says {min(robots & _NOT_FOR_US)} in X-Robots-Tag"
     else:
         return
-    raise Refused(what, where=address.shown, mend="leave the address out")
+    raise Refused(what, where=address.shown, hint="leave the address out")

@@ -59,7 +59,7 @@ def read_list(path: Path) -> list[Wanted]:
     else:
         wanted = _from_table(path)
     if not wanted:
-        raise BadTable("the list names no address", where=str(path), mend=_KINDS)
+        raise BadTable("the list names no address", where=str(path), hint=_KINDS)
     once: dict[tuple[str, str], Wanted] = {}
     for one in wanted:
         once.setdefault((one.label, one.url), one)
@@ -85,14 +85,14 @@ def read_classes(path: Path) -> list[tuple[str, str]]:
         pairs = [(label, said or label) for label, said in zip(labels, words, strict=True)]
     pairs = list(dict.fromkeys(pairs))
     if not pairs:
-        raise BadTable("the list names no class", where=str(path), mend="write one class a line")
+        raise BadTable("the list names no class", where=str(path), hint="write one class a line")
     names = [label for label, _ in pairs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadTable(
             f"a class is searched for with several queries: {first_few(twice)}",
             where=str(path),
-            mend="give each class one row",
+            hint="give each class one row",
         )
     return pairs
 
@@ -118,7 +118,7 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
             raise BadTable(
                 f"the classes {other!r} and {label!r} would share a folder",
                 where=name,
-                mend="rename one of them, by more than upper and lower case",
+                hint="rename one of them, by more than upper and lower case",
             )
     return names
 
@@ -146,11 +146,11 @@ def _lines(path: Path) -> list[str]:
         BadTable: there is no such file, or it is no text.
     """
     if not path.is_file():
-        raise BadTable("there is no such list", where=str(path), mend=_KINDS)
+        raise BadTable("there is no such list", where=str(path), hint=_KINDS)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise BadTable("this is no text", where=str(path), mend="save it as UTF-8") from error
+        raise BadTable("this is no text", where=str(path), hint="save it as UTF-8") from error
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
@@ -173,7 +173,7 @@ def _full(table: pa.Table, name: str, path: Path) -> list[str]:
         raise BadTable(
             f"the column {name} is empty in row {first_few(empty)}",
             where=str(path),
-            mend="fill it in, or leave the row out",
+            hint="fill it in, or leave the row out",
         )
     return [str(cell) for cell in cells]
 

@@ -128,6 +128,6 @@ def _row(line: str, path: Path, number: int) -> Row:
         raise BadTable(
             f"line {number:,} of the manifest cannot be read: {type(error).__name__}: {error}",
             where=str(path),
-            mend="take that line out; its picture is then fetched again",
+            hint="take that line out; its picture is then fetched again",
         ) from error
     return row

@@ -62,7 +62,7 @@ class Manners:
             raise BadTable(
                 "the contact has characters that no user agent may have",
                 where=f"--contact {self.contact!r}",
-                mend="give a mail or web address, such as --contact me@example.org",
+                hint="give a mail or web address, such as --contact me@example.org",
             )
         for option, value, low in (
             ("--delay", self.delay_seconds, 0.0),
@@ -76,7 +76,7 @@ class Manners:
                 raise BadTable(
                     f"{value} is not a number of at least {low}",
                     where=option,
-                    mend="give such a number, or leave the option out",
+                    hint="give such a number, or leave the option out",
                 )
 
     @property
@@ -125,7 +125,7 @@ class Pace:
                 raise NotFetched(
                     f"the server asks not to be asked for another {start - now:,.0f} seconds",
                     where=host,
-                    mend="run the same command again later",
+                    hint="run the same command again later",
                 )
             self._next[host] = start + self._delay
         if self._pause(start - now):

@@ -50,13 +50,13 @@ def random_pairs(
     """
     if not is_whole(count) or count < 1:
         raise BadShape(
-            f"{count!r} random pairs cannot be drawn", where="random_pairs", mend="draw 1 or more"
+            f"{count!r} random pairs cannot be drawn", where="random_pairs", hint="draw 1 or more"
         )
     if products is not None and len(products) != items:
         raise BadShape(
             f"{len(products):,} products for {items:,} items",
             where="random_pairs, products",
-            mend="give one per item, None for none",
+            hint="give one per item, None for none",
         )
     home = checked_own(own, queries, items, items_ask=False)
     kin = numbered_products(products, query_products, home, items)

@@ -140,7 +140,7 @@ def _times(numbers: Range, factor: float, by: float = 1) -> Range:
 
 
 def _wrong(name: str, value: object, wanted: str) -> BadSpec:
-    return BadSpec(f"{name} = {value!r} makes no plan", where="plan", mend=f"give {wanted}")
+    return BadSpec(f"{name} = {value!r} makes no plan", where="plan", hint=f"give {wanted}")
 
 
 def sample_size(epsilon: float, q: float, p: float | None = None) -> SampleSize:
@@ -175,11 +175,11 @@ def sample_size(epsilon: float, q: float, p: float | None = None) -> SampleSize:
             raise BadSpec(
                 f"{name} = {value!r} gives no sample size",
                 where="sample_size",
-                mend="give a number above 0 and below 1, such as 0.05",
+                hint="give a number above 0 and below 1, such as 0.05",
             )
     if p is not None and not 0 <= p <= 1:
         raise BadSpec(
-            f"p = {p!r} is no prevalence", where="sample_size", mend="give a number from 0 to 1"
+            f"p = {p!r} is no prevalence", where="sample_size", hint="give a number from 0 to 1"
         )
     half, chance = _exact(epsilon), _exact(q)
     variance = Fraction(1, 4) if p is None else _exact(p) * (1 - _exact(p))

@@ -62,7 +62,7 @@ def pool(
         raise BadShape(
             f"k = {k!r} candidates of each encoder make no pool",
             where="pool",
-            mend="give a whole number from 1; the paper's pools take a handful",
+            hint="give a whole number from 1; the paper's pools take a handful",
         )
     lists = _checked(positions)
     queries = len(next(iter(lists.values())))
@@ -128,7 +128,7 @@ def _refuse_repeats(name: str, part: Positions, start: int) -> None:
         f"{name} ranks an item twice for {int(twice.sum()):,} queries: "
         f"{first_few(np.flatnonzero(twice) + start)}",
         where="pool",
-        mend="give rankings that name every item once",
+        hint="give rankings that name every item once",
     )
 
 
@@ -141,12 +141,12 @@ def _checked(positions: Mapping[str, npt.ArrayLike]) -> dict[str, Positions]:
             raise BadShape(
                 f"positions of shape {matrix.shape} and type {matrix.dtype} are no rankings",
                 where=f"pool, {name}",
-                mend="give a matrix (queries, depth) of whole numbers, -1 for an empty place",
+                hint="give a matrix (queries, depth) of whole numbers, -1 for an empty place",
             )
         lists[name] = matrix.astype(np.int64, copy=False)
     if not lists:
         raise BadShape(
-            "no encoder gives candidates", where="pool", mend="give the rankings of at least one"
+            "no encoder gives candidates", where="pool", hint="give the rankings of at least one"
         )
     counts = {name: len(matrix) for name, matrix in lists.items()}
     if len(set(counts.values())) > 1:
@@ -154,7 +154,7 @@ def _checked(positions: Mapping[str, npt.ArrayLike]) -> dict[str, Positions]:
         raise BadShape(
             f"encoders were asked different numbers of queries: {first_few(told)}",
             where="pool",
-            mend="rank for the same queries with each, in the same order",
+            hint="rank for the same queries with each, in the same order",
         )
     return lists
 
@@ -180,7 +180,7 @@ def _size(
             f"positions from {lowest:,} to {highest:,}, in a gallery of {size:,} items"
             + ("" if products is None else f" with {len(products):,} products"),
             where="pool",
-            mend=f"give positions from 0 to {max(size - 1, 0):,}, -1 for an empty place, and "
+            hint=f"give positions from 0 to {max(size - 1, 0):,}, -1 for an empty place, and "
             "one product per item",
         )
     return max(size, 1)
@@ -199,7 +199,7 @@ def numbered_products(
         raise BadShape(
             "products are known of the " + ("queries" if products is None else "items") + " only",
             where="pool",
-            mend="give products and query_products, or own for queries that are items",
+            hint="give products and query_products, or own for queries that are items",
         )
     codes: dict[Hashable, int] = {}
     items = coded(_plain(products), codes)
@@ -210,7 +210,7 @@ def numbered_products(
         raise BadShape(
             f"{len(asked):,} products for {len(own):,} queries",
             where="pool, query_products",
-            mend="give one per query, None for none",
+            hint="give one per query, None for none",
         )
     return items, asked
 

@@ -132,7 +132,7 @@ class Pool:
                 if known
                 else f"no encoder of the pool is called {encoder}",
                 where="Pool.without",
-                mend="pool at least two"
+                hint="pool at least two"
                 if known
                 else nearest(encoder, self.encoders) or f"choose of: {first_few(self.encoders)}",
             )
@@ -150,7 +150,7 @@ class Pool:
             raise BadShape(
                 f"a pool of the first {self.k:,} has none of depth {k!r}",
                 where="Pool.at",
-                mend=f"give a whole number from 1 to {self.k:,}",
+                hint=f"give a whole number from 1 to {self.k:,}",
             )
         return self._kept(self.encoders, np.where(self.ranks <= k, self.ranks, 0), int(k))
 
@@ -217,7 +217,7 @@ def some(found: Pool) -> Pool:
         f"the pool is empty: not one of the {found.queries:,} queries has a candidate by any of "
         f"{len(found.encoders):,} encoders",
         where="pool",
-        mend="give longer lists of candidates, from a gallery of more than the query's product",
+        hint="give longer lists of candidates, from a gallery of more than the query's product",
     )
 
 

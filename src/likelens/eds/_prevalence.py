@@ -76,13 +76,13 @@ def prevalence(
         raise BadSpec(
             f"{positives} positives among {sampled} drawn pairs cannot be",
             where="prevalence",
-            mend="draw at least one pair, and count as positives some of those drawn",
+            hint="draw at least one pair, and count as positives some of those drawn",
         )
     if not 0 <= lower_bound <= 1 or not 0 < level < 1:
         raise BadSpec(
             f"a lower bound of {lower_bound} at level {level} cannot be",
             where="prevalence",
-            mend="give a share from 0 to 1, and a level between 0 and 1",
+            hint="give a share from 0 to 1, and a level between 0 and 1",
         )
     a, b = int(positives), int(sampled)
     return Prevalence(
@@ -160,7 +160,7 @@ def pool_prevalence(
             if known.all()
             else f"{np.count_nonzero(~known):,} of {marks.size:,} labels are none: {wrong}",
             where="pool_prevalence",
-            mend="give one 0 or 1 per pair of the pool, -1 where nobody judged",
+            hint="give one 0 or 1 per pair of the pool, -1 where nobody judged",
         )
     k, place = np.unique(best[best > 0], return_inverse=True)
     pooled = marks[best > 0]
@@ -171,7 +171,7 @@ def pool_prevalence(
         raise BadShape(
             f"{found:,} positives among {all_pairs:,} pairs in all cannot be",
             where="pool_prevalence",
-            mend="count every query with every item that may be its candidate",
+            hint="count every query with every item that may be its candidate",
         )
     p_k = np.where(judged, positives / np.maximum(judged, 1), np.nan)
     bound = math.nan if all_pairs is None else found / all_pairs

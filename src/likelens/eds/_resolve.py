@@ -40,7 +40,7 @@ def check_votes(votes: npt.ArrayLike, *, where: str) -> Votes:
         raise BadShape(
             f"votes of shape {matrix.shape} and type {matrix.dtype} are no table",
             where=where,
-            mend="give a matrix with a row per pair and a column per expert",
+            hint="give a matrix with a row per pair and a column per expert",
         )
     rows, columns = np.nonzero(~np.isin(matrix, (NO_VOTE, 0, 1)))
     if len(rows):
@@ -51,7 +51,7 @@ def check_votes(votes: npt.ArrayLike, *, where: str) -> Votes:
         raise BadShape(
             f"{len(rows):,} of {matrix.size:,} votes are none: {first_few(shown)}",
             where=where,
-            mend="give 1 for alike, 0 for not alike, and -1 for no vote",
+            hint="give 1 for alike, 0 for not alike, and -1 for no vote",
         )
     return matrix.astype(np.int8)
 
@@ -149,7 +149,7 @@ def dawid_skene(votes: npt.ArrayLike) -> DawidSkene:
             f"{int(voted.sum())} experts voted, and the rule of Dawid and Skene tells good from "
             f"bad ones among {LEAST_EXPERTS} or more",
             where="dawid_skene",
-            mend="resolve by majority, or ask another expert",
+            hint="resolve by majority, or ask another expert",
         )
     kinds, kind, times = np.unique(
         matrix[rated][:, voted], axis=0, return_inverse=True, return_counts=True

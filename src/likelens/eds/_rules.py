@@ -22,7 +22,7 @@ def check_rule(rule: str, *more: str) -> None:
         raise BadTable(
             f"there is no rule {rule!r}",
             where="rule",
-            mend=f"{nearest(rule, rules)} The rules are {', '.join(rules)}".strip(),
+            hint=f"{nearest(rule, rules)} The rules are {', '.join(rules)}".strip(),
         )
 
 

@@ -98,7 +98,7 @@ class Encoder(ABC):
         raise BadSpec(
             f"{self.spec} cannot read text",
             where=str(self.spec),
-            mend="use one with a text tower, such as open_clip:ViT-B-32/laion2b_s34b_b79k",
+            hint="use one with a text tower, such as open_clip:ViT-B-32/laion2b_s34b_b79k",
         )
 
     @property
@@ -247,7 +247,7 @@ class VectorSource(ABC):
         raise BadSpec(
             f"{self.spec} has vectors for the items of a catalogue, and cannot encode a picture",
             where=str(self.spec),
-            mend="ask with the id of an item, or use an encoder",
+            hint="ask with the id of an item, or use an encoder",
         )
 
 
@@ -267,7 +267,7 @@ def stack(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Floats
         raise BadShape(
             f"{broken.size} of {count} vectors hold NaN or infinity: rows {first_few(broken)}",
             where=str(encoder.spec),
-            mend="check the weights and the preprocessing",
+            hint="check the weights and the preprocessing",
         )
     return matrix
 
@@ -285,7 +285,7 @@ def shaped(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Float
         raise BadShape(
             f"got vectors of shape {matrix.shape} for {count} pictures of dimension {encoder.dim}",
             where=str(encoder.spec),
-            mend="choose another layer, or report this encoder",
+            hint="choose another layer, or report this encoder",
         )
     return matrix
 

@@ -76,13 +76,13 @@ def open_checkpoint(spec: Spec) -> TorchEncoder:
         raise NoWeights(
             "there is no such file",
             where=str(path),
-            mend="give the path of a .safetensors or .pth file: checkpoint:FILE?arch=timm:resnet50",
+            hint="give the path of a .safetensors or .pth file: checkpoint:FILE?arch=timm:resnet50",
         )
     if "arch" not in spec.options:
         raise BadSpec(
             "no architecture is named",
             where=str(spec),
-            mend=f"write checkpoint:{spec.identifier}?arch=timm:NAME, or arch=torchvision:NAME",
+            hint=f"write checkpoint:{spec.identifier}?arch=timm:NAME, or arch=torchvision:NAME",
         )
     values = read_tensors(path, spec)
     side = read_side(path, STATED)
@@ -134,7 +134,7 @@ def read_tensors(path: Path, spec: Spec) -> dict[str, Any]:
         raise NoWeights(
             "the file holds code, not only tensors" if code else f"it cannot be read: {reason}",
             where=str(path),
-            mend="never load such a file; ask its authors for safetensors"
+            hint="never load such a file; ask its authors for safetensors"
             if code
             else "get the file again; it must be .safetensors, or .pth made by torch.save",
         ) from error
@@ -152,7 +152,7 @@ def read_tensors(path: Path, spec: Spec) -> dict[str, Any]:
         raise NoWeights(
             "there are no tensors in the file",
             where=str(path),
-            mend="give a file that holds a network's state dict",
+            hint="give a file that holds a network's state dict",
         )
     return tensors
 
@@ -210,7 +210,7 @@ def _unpacked(values: Mapping[str, Any], module: Any, path: Path) -> dict[str, A
         raise NoWeights(
             "the file's weights are ternary, and the network's layers are not",
             where=str(path),
-            mend="write the architecture with bits: arch=timm:NAME?bits=1.58",
+            hint="write the architecture with bits: arch=timm:NAME?bits=1.58",
         )
     return unpack(values)
 
@@ -226,7 +226,7 @@ def _check_layer(net: Net, spec: Spec) -> None:
         raise BadSpec(
             f"the file has no values for the classifier, which is @{spec.layer}",
             where=str(spec),
-            mend="leave the layer out: what enters the classifier is there",
+            hint="leave the layer out: what enters the classifier is there",
         )
 
 
@@ -282,7 +282,7 @@ def _architecture(arch: Spec, spec: Spec) -> Net:
         raise BadSpec(
             f"arch={arch} is no architecture of torchvision or timm",
             where=str(spec),
-            mend="write arch=timm:NAME or arch=torchvision:NAME",
+            hint="write arch=timm:NAME or arch=torchvision:NAME",
         )
     return replace(net, about={"architecture": str(arch)})
 
@@ -305,7 +305,7 @@ def _check_order(arch: Spec, spec: Spec) -> None:
     raise BadSpec(
         f"what follows arch= belongs to the architecture, and {', '.join(behind)} does not",
         where=str(spec),
-        mend=f"write it before arch: {file}?{before}&arch={inner}",
+        hint=f"write it before arch: {file}?{before}&arch={inner}",
     )
 
 
@@ -354,7 +354,7 @@ def _fill(
             f"classifier is missing: {first_few(lost)}; unknown to the network: "
             f"{first_few(unexpected) or 'nothing'}",
             where=str(path),
-            mend="name the architecture that the file was made with: ?arch=",
+            hint="name the architecture that the file was made with: ?arch=",
         )
     empty = {name: one.new_zeros(one.shape) for name, one in wanted.items() if name in missing}
     net.module.load_state_dict({**fitting, **empty}, strict=False)

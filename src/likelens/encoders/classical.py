@@ -70,13 +70,13 @@ def chosen(spec: Spec, kinds: Mapping[str, type[E]]) -> type[E]:
         raise BadSpec(
             f"there is no encoder {spec.source}:{spec.identifier}",
             where=str(spec),
-            mend=f"choose one of: {', '.join(f'{spec.source}:{name}' for name in kinds)}",
+            hint=f"choose one of: {', '.join(f'{spec.source}:{name}' for name in kinds)}",
         )
     if spec.layer:
         raise BadSpec(
             f"{spec.source}:{spec.identifier} has no layers",
             where=str(spec),
-            mend=f"leave @{spec.layer} out",
+            hint=f"leave @{spec.layer} out",
         )
     return kind
 
@@ -138,7 +138,7 @@ class HogEncoder(Encoder):
                 f"a square of {self._size} pixels is not made of whole cells of {self._cell}, "
                 "two a side at least",
                 where=str(spec),
-                mend=f"give a multiple of the cell: size={self._cell * max(2, cells)}",
+                hint=f"give a multiple of the cell: size={self._cell * max(2, cells)}",
             )
         self.card = EncoderCard(
             name=str(spec),

@@ -37,7 +37,7 @@ def open_control(spec: Spec) -> Encoder | VectorSource:
         raise BadSpec(
             f"there is no encoder {name}",
             where=str(spec),
-            mend=f"choose one of: {', '.join(f'control:{name}' for name in kinds)}",
+            hint=f"choose one of: {', '.join(f'control:{name}' for name in kinds)}",
         )
     return kind(spec)
 
@@ -92,7 +92,7 @@ class ShuffledVectors(VectorSource):
             raise BadSpec(
                 "whose vectors are to be shuffled is not said",
                 where=str(spec),
-                mend="name an encoder: control:shuffled?of=opencv:colour",
+                hint="name an encoder: control:shuffled?of=opencv:colour",
             )
         self._of = str(Spec.parse(spec.options["of"]))
 

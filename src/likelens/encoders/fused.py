@@ -72,7 +72,7 @@ def seeing(part: Encoder | VectorSource) -> Encoder:
     raise BadSpec(
         f"{part.spec} has vectors for items and sees no pictures, so it cannot be fused",
         where=str(part.spec),
-        mend="fuse encoders, such as onnx:m.onnx + 0.5*opencv:colour",
+        hint="fuse encoders, such as onnx:m.onnx + 0.5*opencv:colour",
     )
 
 

@@ -86,7 +86,7 @@ def check_place(place: Path, spec: Spec) -> None:
     else:
         return
     raise BadSpec(
-        what, where=str(spec), mend="give a folder made by save_pretrained, or OWNER/NAME"
+        what, where=str(spec), hint="give a folder made by save_pretrained, or OWNER/NAME"
     )
 
 
@@ -106,7 +106,7 @@ def _getting_description(place: Path, spec: Spec) -> Iterator[None]:
             raise BadSpec(
                 f"the folder does not say how pictures are prepared: there is no {_PICTURES[0]}",
                 where=str(spec),
-                mend="save its image processor there, too: processor.save_pretrained(FOLDER)",
+                hint="save its image processor there, too: processor.save_pretrained(FOLDER)",
             ) from error
         if place.is_dir() or not without_weights(spec):
             raise
@@ -114,7 +114,7 @@ def _getting_description(place: Path, spec: Spec) -> Iterator[None]:
             f"the weights would be random, but the description of {spec.identifier} is on the hub "
             f"and cannot be had: {error.what.partition(': ')[2]}",
             where=str(spec),
-            mend="connect to the network once (files are kept where HF_HOME says), or give a "
+            hint="connect to the network once (files are kept where HF_HOME says), or give a "
             f"folder with config.json and {_PICTURES[0]}: hf:FOLDER?weights=none",
         ) from error
 
@@ -286,5 +286,5 @@ def _without_untrained(module: Any, kind: str, missing: Sequence[str], spec: Spe
         raise NoWeights(
             f"the files have no values for {len(lost)} parts of the network: {first_few(lost)}",
             where=str(spec),
-            mend="use a complete checkpoint of this architecture",
+            hint="use a complete checkpoint of this architecture",
         )

@@ -161,7 +161,7 @@ class OnnxEncoder(Encoder):
             raise BadSpec(
                 "the file takes pixels of 0 to 255 as they are, so nothing can be normalised",
                 where=str(self.spec),
-                mend="state preset=raw, or scale=1 without mean and std",
+                hint="state preset=raw, or scale=1 without mean and std",
             )
         if assumed:
             _warn_of(assumed, self.spec)
@@ -203,7 +203,7 @@ def _locate(spec: Spec) -> tuple[Path, str | None]:
         path, layer = whole, None
     if not path.is_file():
         what = "this is a folder, not an ONNX file" if path.is_dir() else "there is no such file"
-        raise BadSpec(what, where=str(path), mend="give the path of an .onnx file: onnx:model.onnx")
+        raise BadSpec(what, where=str(path), hint="give the path of an .onnx file: onnx:model.onnx")
     return path, layer
 
 
@@ -212,7 +212,7 @@ def _only_input(inputs: Sequence[Slot], spec: Spec) -> Slot:
         raise BadSpec(
             f"the file must take one batch of pictures, not: {_listed(inputs)}",
             where=str(spec),
-            mend="export the part that sees pictures alone: one input (n, 3, height, width)",
+            hint="export the part that sees pictures alone: one input (n, 3, height, width)",
         )
     return inputs[0]
 
@@ -223,7 +223,7 @@ def _layout_and_size(shape: list[Any], spec: Spec) -> tuple[str | None, Size | N
         raise BadSpec(
             f"the file takes {shape}, which are no pictures of three channels",
             where=str(spec),
-            mend="give a model for RGB pictures",
+            hint="give a model for RGB pictures",
         )
     layout = "NCHW" if shape[1] == 3 else "NHWC" if shape[3] == 3 else None
     height, width = shape[1:3] if layout == "NHWC" else shape[2:]
@@ -251,7 +251,7 @@ def _choose(layer: str, outputs: Sequence[Slot], spec: Spec) -> str:
     raise BadSpec(
         f"{what}; the file has {_listed(outputs)}",
         where=str(spec),
-        mend=f"choose one, as in onnx:{spec.identifier}@{names[0]}",
+        hint=f"choose one, as in onnx:{spec.identifier}@{names[0]}",
     )
 
 
@@ -274,7 +274,7 @@ def _pooled(answer: Array, pool: str, layout: str, spec: Spec) -> Array:
         raise BadSpec(
             f"the output has {tokens.shape[1]} vectors of {tokens.shape[2]} for each picture",
             where=str(spec),
-            mend="make one of them: ?pool=avg, ?pool=max, or for tokens ?pool=cls, the first",
+            hint="make one of them: ?pool=avg, ?pool=max, or for tokens ?pool=cls, the first",
         )
     if pool == "cls":
         return tokens[:, 0]

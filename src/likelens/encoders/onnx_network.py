@@ -50,13 +50,13 @@ class OnnxNetwork:
 
     def __init__(self, path: Path, spec: Spec) -> None:
         if path.stat().st_size == 0:
-            raise BadSpec("the file is empty (0 bytes)", where=str(path), mend="get the file again")
+            raise BadSpec("the file is empty (0 bytes)", where=str(path), hint="get the file again")
         lost = outside(path)
         if lost:
             raise BadSpec(
                 f"its weights lie outside its folder: {first_few(lost)}",
                 where=str(path),
-                mend="keep the model and the files of its weights in one folder, and save it again",
+                hint="keep the model and the files of its weights in one folder, and save it again",
             )
         self._path, self._stamp = path.absolute(), _stamp(path)
         self._changing, self._not_less = threading.Lock(), set[frozenset[str]]()
@@ -110,7 +110,7 @@ class OnnxNetwork:
                     raise BadSpec(
                         "the file has changed since it was opened, or is gone",
                         where=str(self._path),
-                        mend="run again",
+                        hint="run again",
                     )
                 self._loaded = _session(self._path), self._all
             return self._loaded[0]
@@ -141,11 +141,11 @@ def _slots(described: Sequence[Any]) -> list[Slot]:
 
 
 def unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
-    """What went wrong in onnxruntime, and how to mend it."""
+    """What went wrong in onnxruntime, and how to fix it."""
     return BadSpec(
         f"{what}: {_plainly(str(error))[:200]}",
         where=str(spec),
-        mend="give an ONNX file of standard operators that takes pictures, or export it again",
+        hint="give an ONNX file of standard operators that takes pictures, or export it again",
     )
 
 

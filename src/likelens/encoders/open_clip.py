@@ -96,7 +96,7 @@ def _check_name(library: Any, spec: Spec) -> tuple[str, str | None]:
         raise BadSpec(
             f"open_clip has no architecture {architecture!r}",
             where=str(spec),
-            mend=nearest(architecture, names) or f"it has {len(names)}, such as ViT-B-32",
+            hint=nearest(architecture, names) or f"it has {len(names)}, such as ViT-B-32",
         )
     if without_weights(spec):
         return architecture, None
@@ -105,7 +105,7 @@ def _check_name(library: Any, spec: Spec) -> tuple[str, str | None]:
         raise BadSpec(
             f"{architecture} has no weights {tag!r}" if tag else "no weights are named",
             where=str(spec),
-            mend=f"write open_clip:{architecture}/TAG, one of: {', '.join(tags) or 'none'}, "
+            hint=f"write open_clip:{architecture}/TAG, one of: {', '.join(tags) or 'none'}, "
             "or ask for ?weights=none",
         )
     return architecture, tag

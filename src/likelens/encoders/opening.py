@@ -137,7 +137,7 @@ def with_layers(
         raise BadSpec(
             f"no encoder has the layers {' and '.join(layers)}",
             where=f"--layers {','.join(layers)}",
-            mend="give output,penultimate with a model that has both, or leave --layers out",
+            hint="give output,penultimate with a model that has both, or leave --layers out",
         )
     return expanded
 

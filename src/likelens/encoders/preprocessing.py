@@ -105,7 +105,7 @@ class Preprocessing:
             raise BadSpec(
                 f"preprocessing has no key {next(iter(known))!r}",
                 where=where,
-                mend=f"its keys are: {', '.join(KEYS)}",
+                hint=f"its keys are: {', '.join(KEYS)}",
             )
         if 0.0 in made.std:
             raise _wrong("std", keys, "numbers other than zero", where)
@@ -175,7 +175,7 @@ class Preprocessing:
                 f"pixels of {size[0]} x {size[1]} go into contiguous float32 of shape {shape}, not "
                 f"{out.dtype} of shape {out.shape}",
                 where=str(self),
-                mend="prepare pictures by this encoder's own preprocessing",
+                hint="prepare pictures by this encoder's own preprocessing",
             )
         table = self._table
         if self.layout == "NHWC":
@@ -232,7 +232,7 @@ def split_keys(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise BadSpec(f"{part!r} has no value", where=text, mend="write key=value;key=value")
+            raise BadSpec(f"{part!r} has no value", where=text, hint="write key=value;key=value")
         keys[name.strip()] = value.strip()
     return keys
 
@@ -261,7 +261,7 @@ def middle(full: int, wanted: int, cut: str) -> int:
 
 
 def _wrong(key: str, keys: Mapping[str, str], form: str, where: str) -> BadSpec:
-    return BadSpec(f"{key}={keys.get(key, '')} is not {form}", where=where, mend=f"give {form}")
+    return BadSpec(f"{key}={keys.get(key, '')} is not {form}", where=where, hint=f"give {form}")
 
 
 def _choice(

@@ -35,7 +35,7 @@ class Running:
             raise BadSpec(
                 f"there is no device {self.device!r}",
                 where=f"--device {self.device}",
-                mend="choose one of: auto, cpu, cuda, cuda:1 (the second GPU), mps",
+                hint="choose one of: auto, cpu, cuda, cuda:1 (the second GPU), mps",
             )
 
     @property
@@ -73,7 +73,7 @@ def unheeding(specs: Sequence[Spec], running: Running | None) -> list[str]:
     raise BadSpec(
         f"{first_few(others)} {runs} on the processor in one way only, not as asked",
         where=running.asked,
-        mend=f"leave it out, or name a network of torch ({', '.join(NETWORKS)})",
+        hint=f"leave it out, or name a network of torch ({', '.join(NETWORKS)})",
     )
 
 

@@ -114,7 +114,7 @@ def settle(
         raise BadSpec(
             f"there is no preset {preset!r}",
             where=where,
-            mend=f"choose one of {', '.join(PRESETS)}",
+            hint=f"choose one of {', '.join(PRESETS)}",
         )
     wanted = stated.pop("size", None)
     usual_way = Preprocessing.parse(PRESETS[preset or usual])
@@ -129,13 +129,13 @@ def settle(
         raise BadSpec(
             f"the model's input is {layout}, not {made.layout}",
             where=where,
-            mend="leave layout out: it is read from the file",
+            hint="leave layout out: it is read from the file",
         )
     if made.size is None or (size is not None and made.size != size):
         raise BadSpec(
             f"the model takes {_text(size)}, the preprocessing gives {_text(made.size)}",
             where=where,
-            mend="state a fitting ?size=, or ?resize= and crop= that end in one size",
+            hint="state a fitting ?size=, or ?resize= and crop= that end in one size",
         )
     assumed = [key for key in ("resize", "mean", "std") if not preset and key not in stated]
     return made, tuple(assumed)
@@ -165,7 +165,7 @@ def _needed(size: Size | None, where: str) -> str:
         raise BadSpec(
             "the model takes pictures of any size, and none is stated",
             where=where,
-            mend="state it: ?size=224",
+            hint="state it: ?size=224",
         )
     return f"{size[0]}x{size[1]}"
 
@@ -190,7 +190,7 @@ def _toml_keys(place: Path, known: tuple[str, ...]) -> dict[str, str]:
             raise BadSpec(
                 f"{key} = {value!r} is none of the options of an ONNX file",
                 where=str(place),
-                mend=f"use the keys {', '.join(known)}, with text, numbers or lists of numbers",
+                hint=f"use the keys {', '.join(known)}, with text, numbers or lists of numbers",
             )
     return {key: _as_text(value) for key, value in values.items()}
 
@@ -316,5 +316,5 @@ def _unreadable(place: Path, error: Exception) -> BadSpec:
     return BadSpec(
         f"this file says nothing that can be used: {type(error).__name__} {reason}",
         where=str(place),
-        mend="correct it, or state ?preset= or resize, crop, mean and std as options",
+        hint="correct it, or state ?preset= or resize, crop, mean and std as options",
     )

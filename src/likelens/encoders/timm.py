@@ -77,7 +77,7 @@ def build(timm: Any, name: str, spec: Spec, **asked: Any) -> Any:
         if not given:
             raise
         raise BadSpec(
-            f"{name} does not take {given[0]}", where=str(spec), mend="leave it out"
+            f"{name} does not take {given[0]}", where=str(spec), hint="leave it out"
         ) from error
     if ternary:
         from .ternary import make_ternary
@@ -86,7 +86,7 @@ def build(timm: Any, name: str, spec: Spec, **asked: Any) -> Any:
             raise BadSpec(
                 f"{name} has no linear layers in blocks that could be ternary",
                 where=str(spec),
-                mend="leave bits out, or choose a transformer",
+                hint="leave bits out, or choose a transformer",
             )
     return module
 
@@ -149,7 +149,7 @@ def check_architecture(timm: Any, identifier: str, spec: Spec) -> None:
         raise BadSpec(
             f"timm has no network {name!r}",
             where=str(spec),
-            mend=nearest(name, names) or f"it has {len(names):,}, such as resnet50.a1_in1k",
+            hint=nearest(name, names) or f"it has {len(names):,}, such as resnet50.a1_in1k",
         )
 
 
@@ -163,11 +163,11 @@ def _check_name(timm: Any, spec: Spec) -> None:
         raise BadSpec(
             f"{name} has no weights {tag!r}",
             where=str(spec),
-            mend=f"choose one of: {', '.join(tags)}" if tags else "ask for ?weights=none",
+            hint=f"choose one of: {', '.join(tags)}" if tags else "ask for ?weights=none",
         )
     if not tags and not without_weights(spec):
         raise BadSpec(
-            f"timm has no weights for {name}", where=str(spec), mend="ask for ?weights=none"
+            f"timm has no weights for {name}", where=str(spec), hint="ask for ?weights=none"
         )
 
 

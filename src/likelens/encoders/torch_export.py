@@ -126,5 +126,5 @@ def quietly(torch: Any) -> Iterator[None]:
 
 def refused(what: str, portable: Portable) -> BadSpec:
     """That a network cannot be run otherwise than by torch."""
-    mend = "leave dtype=int8 out" if portable.dtype == "int8" else "use --runtime torch"
-    return BadSpec(what, where=portable.where, mend=mend)
+    hint = "leave dtype=int8 out" if portable.dtype == "int8" else "use --runtime torch"
+    return BadSpec(what, where=portable.where, hint=hint)

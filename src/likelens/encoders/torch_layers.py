@@ -48,7 +48,7 @@ def choose_layer(spec: Spec, module: Any, named: Mapping[str, Layer]) -> Layer:
     raise BadSpec(
         f"there is no layer {wanted!r}",
         where=str(spec),
-        mend=f"{hint or 'choose ' + ', '.join(named) + ' or a module'}; "
+        hint=f"{hint or 'choose ' + ', '.join(named) + ' or a module'}; "
         f"`likelens encoders show {spec.with_layer(None)}` lists them",
     )
 
@@ -118,7 +118,7 @@ def _value(layer: Layer, seen: Mapping[tuple[str, bool], Any]) -> Any:
             raise BadSpec(
                 f"the {layer} is no tensor, or is not run for a picture",
                 where=f"@{path}",
-                mend="choose another module",
+                hint="choose another module",
             )
         values.append(value)
     if len({value.shape for value in values}) > 1:
@@ -183,18 +183,18 @@ def pooled(value: Any, count: int, pool: str, prefix: int, spec: Spec) -> Any:
         raise BadSpec(
             f"the layer gives a value of shape {tuple(value.shape)} for {count} pictures",
             where=str(spec),
-            mend="choose another layer",
+            hint="choose another layer",
         )
     if value.ndim == 2 and (pool in ("cls", "max", "gem") or (pool == "avg" and prefix)):
         raise BadSpec(
             f"the layer gives one vector a picture: there is nothing for pool={pool} to pool",
             where=str(spec),
-            mend="leave pool out, or name a layer that has maps or tokens",
+            hint="leave pool out, or name a layer that has maps or tokens",
         )
     if pool == "flatten" or value.ndim == 2:
         return value.flatten(1)
     if pool == "cls" and (value.ndim != 3 or not prefix):
-        raise BadSpec("the layer has no class token", where=str(spec), mend="use ?pool=avg")
+        raise BadSpec("the layer has no class token", where=str(spec), hint="use ?pool=avg")
     if value.ndim == 3 and (pool == "cls" or (not pool and prefix)):
         return value[:, 0]
     places = value[:, prefix:] if value.ndim == 3 else _places(value)

@@ -1,4 +1,4 @@
-"""Importing torch and its neighbours, and getting weights, with errors that say the mend."""
+"""Importing torch and its neighbours, and getting weights, with errors that carry a hint."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def find_device(name: str, where: str) -> str:
         raise BadSpec(
             f"there is no device {name!r} here",
             where=where,
-            mend=f"choose one of: auto, {', '.join(there)}",
+            hint=f"choose one of: auto, {', '.join(there)}",
         )
     return wanted
 
@@ -114,13 +114,13 @@ def getting_weights(spec: Spec, home: str) -> Iterator[None]:
         raise BadSpec(
             f"the network cannot be built: {_reason(error)}",
             where=str(spec),
-            mend="correct the options, or leave them out",
+            hint="correct the options, or leave them out",
         ) from error
     except Exception as error:  # libraries and their download layers raise anything
         raise NoWeights(
             f"its weights cannot be had: {_reason(error)}",
             where=str(spec),
-            mend=_mend(error, home),
+            hint=_mend(error, home),
         ) from error
 
 
@@ -138,7 +138,7 @@ def refuse_download(url: str, spec: Spec) -> None:
         raise NoWeights(
             f"its weights are not here, and HF_HUB_OFFLINE forbids to fetch them: {name}",
             where=str(spec),
-            mend=f"unset HF_HUB_OFFLINE, or put the file into {folder}",
+            hint=f"unset HF_HUB_OFFLINE, or put the file into {folder}",
         )
 
 

@@ -89,7 +89,7 @@ class Passes:
             raise BadShape(
                 f"values overflowed in {self.dtype}",
                 where=self._where,
-                mend="use dtype=bfloat16, which has the range of float32, or leave dtype out",
+                hint="use dtype=bfloat16, which has the range of float32, or leave dtype out",
             )
         return vectors
 
@@ -220,7 +220,7 @@ def compiled(answer: Callable[[Any], Any], where: str) -> Callable[[Any], Any]:
             raise BadSpec(
                 f"torch cannot compile it: {in_short(error)}",
                 where=where,
-                mend="leave --compile out",
+                hint="leave --compile out",
             ) from error
 
     return run

@@ -93,7 +93,7 @@ def choose_runtime(running: Running, device: str, dtype: str, where: str) -> str
         raise BadSpec(
             f"there is no runtime {runtime!r}",
             where=where,
-            mend=f"choose one of: {', '.join(RUNTIMES)}",
+            hint=f"choose one of: {', '.join(RUNTIMES)}",
         )
     if runtime == "auto" and dtype != INT8:
         return "auto" if (device, dtype, running.compile) == ("cpu", "float32", False) else "torch"
@@ -113,7 +113,7 @@ def _check_fits(runtime: str, running: Running, device: str, dtype: str, where: 
             f"the runtime {runtime} computes {', '.join(others)} or {last}"
             f"{'' if by_torch else ' on the processor'}, and has no {unfit}",
             where=where,
-            mend="use --runtime onnx, --device cpu and no --compile, or another dtype than int8"
+            hint="use --runtime onnx, --device cpu and no --compile, or another dtype than int8"
             if dtype == INT8
             else "use --runtime torch",
         )
@@ -149,7 +149,7 @@ def open_exported(portable: Portable, runtime: str) -> Exported:
         raise BadTable(
             f"{portable.where} cannot be exported: {error.what}",
             where=error.where,
-            mend="free some space, set LIKELENS_CACHE to another folder, or use --runtime torch",
+            hint="free some space, set LIKELENS_CACHE to another folder, or use --runtime torch",
         ) from error
     return Exported(engine, drift)
 

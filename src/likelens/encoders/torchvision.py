@@ -68,14 +68,14 @@ def find_weights(models: Any, name: str, tag: str, spec: Spec) -> Any:
         raise BadSpec(
             f"torchvision has no classifier {name!r}",
             where=str(spec),
-            mend=nearest(name, names) or f"it has {len(names)}, such as resnet50",
+            hint=nearest(name, names) or f"it has {len(names)}, such as resnet50",
         )
     known = models.get_model_weights(name)
     if tag and tag not in known.__members__:
         raise BadSpec(
             f"{name} has no weights {tag!r}",
             where=str(spec),
-            mend=f"choose one of: {', '.join(known.__members__)}",
+            hint=f"choose one of: {', '.join(known.__members__)}",
         )
     return known[tag or "DEFAULT"]
 

@@ -109,7 +109,7 @@ def _read_parquet(path: Path, id_name: str | None, vector_name: str | None) -> t
         raise BadTable(
             f"a column of {column.type} holds no vectors",
             where=str(path),
-            mend="name a column of lists of numbers: ?vector=NAME",
+            hint="name a column of lists of numbers: ?vector=NAME",
         )
     there = column.is_valid()
     if compute.any(compute.invert(there)).as_py():  # an empty cell: no vector
@@ -134,7 +134,7 @@ def _matrix(column: pa.ChunkedArray, where: str) -> Array:
         raise BadShape(
             f"the vectors have different lengths: {first_few(sorted(lengths))}",
             where=where,
-            mend="give vectors of one encoder only",
+            hint="give vectors of one encoder only",
         )
     chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(chunks).reshape(len(column), lengths[0]) if lengths else np.zeros((0, 1))
@@ -157,7 +157,7 @@ def _read_npy(path: Path, id_name: str | None, _: str | None) -> tuple[Any, Arra
         raise BadTable(
             "there is no table of ids beside this file",
             where=str(path),
-            mend=f"give {path.with_suffix(ID_TABLES[0]).name} with the column id, or one .npz",
+            hint=f"give {path.with_suffix(ID_TABLES[0]).name} with the column id, or one .npz",
         )
     with _readable(path), path.open("rb") as file:
         vectors = np.load(file, allow_pickle=False)
@@ -180,7 +180,7 @@ def _name(
     raise BadTable(
         f"there is no column or array {missing}",
         where=str(path),
-        mend=f"say which it is: ?{role}=NAME; there are: {', '.join(there) or 'none'}",
+        hint=f"say which it is: ?{role}=NAME; there are: {', '.join(there) or 'none'}",
     )
 
 
@@ -190,7 +190,7 @@ def _texts_of(ids: Array, path: Path) -> list[str]:
         raise BadTable(
             f"an array of type {ids.dtype} and shape {ids.shape} is no list of ids",
             where=str(path),
-            mend="save them as text: np.array(ids, dtype=str)",
+            hint="save them as text: np.array(ids, dtype=str)",
         )
     return [item.decode() if kind == "S" else str(item) for item in ids.tolist()]
 
@@ -215,7 +215,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise BadTable(
             reason,
             where=str(path),
-            mend="save plain arrays: numbers, and ids as text: np.array(ids, dtype=str)",
+            hint="save plain arrays: numbers, and ids as text: np.array(ids, dtype=str)",
         ) from error
 
 
@@ -227,26 +227,26 @@ def _checked(
         raise BadTable(
             f"{len(ids) - len(names):,} of {len(ids):,} ids are missing",
             where=where,
-            mend="give every vector an id",
+            hint="give every vector an id",
         )
     if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype.kind not in "fiu":
         raise BadShape(
             f"an array of type {vectors.dtype} and shape {vectors.shape} is no matrix of vectors",
             where=where,
-            mend="give numbers of shape (items, dimensions)",
+            hint="give numbers of shape (items, dimensions)",
         )
     if len(names) != len(vectors):
         raise BadTable(
             f"{len(names):,} ids for {len(vectors):,} vectors",
             where=where,
-            mend="give one id for each vector, in the same order",
+            hint="give one id for each vector, in the same order",
         )
     twice = [item for item, count in Counter(names).items() if count > 1]
     if twice:
         raise BadTable(
             f"{plural(len(twice), 'id is', 'ids are')} there more than once: {first_few(twice)}",
             where=where,
-            mend="keep one vector for each id",
+            hint="keep one vector for each id",
         )
     with np.errstate(over="ignore"):
         matrix = np.ascontiguousarray(vectors, np.float32)
@@ -256,7 +256,7 @@ def _checked(
         raise BadShape(
             f"{plural(broken.size, 'vector holds', 'vectors hold')} NaN or infinity: {which}",
             where=where,
-            mend="leave those items out",
+            hint="leave those items out",
         )
     return names, matrix
 
@@ -294,7 +294,7 @@ def _write_aside(parts: dict[Path, Callable[[Any], object]]) -> None:
         raise BadTable(
             f"the vectors cannot be written: {error.strerror or error}",
             where=str(next(iter(parts))),
-            mend="give a file in a folder that you may write to",
+            hint="give a file in a folder that you may write to",
         ) from error
     finally:
         for leftover in aside.values():
@@ -305,7 +305,7 @@ def _unknown(path: Path) -> BadTable:
     return BadTable(
         f"{path.suffix or 'no suffix'} is not a kind of file for vectors",
         where=str(path),
-        mend=f"give a file ending in {', '.join(FORMATS)}",
+        hint=f"give a file ending in {', '.join(FORMATS)}",
     )
 
 

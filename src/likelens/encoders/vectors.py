@@ -36,7 +36,7 @@ class VectorFile(VectorSource):
         self.path = Path(name).expanduser()
         if not self.path.is_file() or self.path.suffix.lower() not in FORMATS:
             what = "this is no file of vectors" if self.path.exists() else "there is no such file"
-            raise BadSpec(what, where=str(spec), mend=f"give a file ending in {', '.join(FORMATS)}")
+            raise BadSpec(what, where=str(spec), hint=f"give a file ending in {', '.join(FORMATS)}")
 
     def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:  # noqa: ARG002
         """The file's vectors for the catalogue's items; items without one are failures.
@@ -54,7 +54,7 @@ class VectorFile(VectorSource):
                 f"none of the {len(ids):,} ids of the file ({first_few(ids)}) is among the "
                 f"{len(catalogue.ids):,} of the catalogue ({first_few(catalogue.ids)})",
                 where=str(self.spec),
-                mend="give the file of this catalogue, or name its column of ids: ?id=NAME",
+                hint="give the file of this catalogue, or name its column of ids: ?id=NAME",
             )
         lost = [
             (item, str(path), "the file has no vector for this item")

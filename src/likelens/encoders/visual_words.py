@@ -61,7 +61,7 @@ class WordsEncoder(FittedEncoder):
             raise BadSpec(
                 "weight is for words that are counted, and VLAD counts none",
                 where=str(spec),
-                mend="leave out weight, or aggregate=vlad",
+                hint="leave out weight, or aggregate=vlad",
             )
         default, most = (64, 1024) if self._vlad else (512, 65_536)
         self._count = spec.option("words", int, default, low=2, high=most)
@@ -109,7 +109,7 @@ class WordsEncoder(FittedEncoder):
             raise BadSpec(
                 f"{self.spec} has not learnt its words yet",
                 where=str(self.spec),
-                mend="call fit(pictures) first, or embed a catalogue, which does",
+                hint="call fit(pictures) first, or embed a catalogue, which does",
             )
         return np.stack([self._vector(descriptors, self._words) for descriptors in prepared])
 
@@ -141,7 +141,7 @@ class WordsEncoder(FittedEncoder):
                 f"{len(pictures):,} pictures have {len(descriptors):,} keypoints, too few for "
                 f"{self._count:,} words",
                 where=str(self.spec),
-                mend=f"ask for fewer, such as ?words={max(2, len(descriptors) // 4)}, "
+                hint=f"ask for fewer, such as ?words={max(2, len(descriptors) // 4)}, "
                 "or give more pictures",
             )
         words = learn_words(descriptors, self._count, self._seed, binary=self.binary)
@@ -198,7 +198,7 @@ class WordsEncoder(FittedEncoder):
         return BadShape(
             f"{what} is not one of {self._count:,} words",
             where=str(self.spec),
-            mend="fit the encoder again",
+            hint="fit the encoder again",
         )
 
     @property

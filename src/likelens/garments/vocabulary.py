@@ -190,7 +190,7 @@ def at_least(value: int, low: int, name: str) -> None:
         raise BadTable(
             f"{name} is {value!r}",
             where=f"likelens.garments, {name}",
-            mend=f"give a whole number of at least {low}",
+            hint=f"give a whole number of at least {low}",
         )
 
 
@@ -209,13 +209,13 @@ def check_tags(garment: Garment) -> None:
             raise BadTable(
                 f"{category} of the garment is {values!r}",
                 where=f"likelens.garments, product {garment.product}",
-                mend=f"give one of: {', '.join(known)}",
+                hint=f"give one of: {', '.join(known)}",
             )
     if garment.tag("pattern") != "plain" and len(set(garment.tags["colour"])) != 2:
         raise BadTable(
             f"a {garment.tag('pattern')} garment of the colours {garment.tags['colour']}",
             where=f"likelens.garments, product {garment.product}",
-            mend="give two colours, of the ground and of the pattern",
+            hint="give two colours, of the ground and of the pattern",
         )
 
 

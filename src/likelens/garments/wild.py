@@ -69,7 +69,7 @@ def draw_wild(
             raise BadTable(
                 f"{name} is {strength}",
                 where=f"likelens.garments.draw_wild, {name}",
-                mend="give a strength of at least 0; 0 switches it off, 1 is usual",
+                hint="give a strength of at least 0; 0 switches it off, 1 is usual",
             )
     clutter, rotation, light, occlusion = (float(strength) for strength in strengths.values())
     if not any(strengths.values()):

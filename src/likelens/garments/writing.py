@@ -127,7 +127,7 @@ def _check_folder(folder: Path) -> None:
         what = "there is a file where the folder should be"
     else:
         return
-    raise BadTable(what, where=str(folder), mend="name a new or an empty folder")
+    raise BadTable(what, where=str(folder), hint="name a new or an empty folder")
 
 
 def _table_of(folder: Path) -> list[list[str]] | None:

@@ -64,7 +64,7 @@ def load_index(
     broken = IndexBroken(
         "the saved index is damaged: its parts do not fit",
         where=str(place),
-        mend="build the index again, and save it there",
+        hint="build the index again, and save it there",
     )
     try:
         header = saved.header
@@ -73,7 +73,7 @@ def load_index(
                 f"the saved index holds vectors of the encoder {header['fingerprint'] or 'unnamed'}"
                 f", not of {fingerprint}",
                 where=str(place),
-                mend="build the index again from the vectors of this encoder",
+                hint="build the index again from the vectors of this encoder",
             )
         options = Options.parse(header["spec"], INDEXES.names())
         index: Index = INDEXES.load(options.kind)(options)

@@ -44,7 +44,7 @@ def ready(vectors: Array, metric: str, where: str) -> Floats:
         raise BadShape(
             f"{broken.size:,} vectors are too long to be compared: rows {first_few(broken)}",
             where=where,
-            mend="give vectors shorter than 1e18, or use the cosine",
+            hint="give vectors shorter than 1e18, or use the cosine",
         )
     return rows
 
@@ -75,7 +75,7 @@ def check_dim(vectors: Array, dim: int, what: str, where: str) -> Array:
         raise BadShape(
             f"{what} have {matrix.shape[1]} dimensions, the index has {dim}",
             where=where,
-            mend=f"encode the {what} with the encoder that made the index",
+            hint=f"encode the {what} with the encoder that made the index",
         )
     return matrix
 
@@ -87,7 +87,7 @@ def check_k(k: int, where: str) -> int:
         BadShape: not a whole number of at least 1.
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise BadShape(f"k = {k!r} is not at least 1", where=where, mend="give a whole k >= 1")
+        raise BadShape(f"k = {k!r} is not at least 1", where=where, hint="give a whole k >= 1")
     return int(k)
 
 
@@ -103,7 +103,7 @@ def allowed_rows(allowed: Array, count: int) -> Positions:
             raise BadShape(
                 f"the mask of allowed vectors has shape {chosen.shape}, not ({count},)",
                 where="Index.search",
-                mend="give one True or False a vector",
+                hint="give one True or False a vector",
             )
         return np.flatnonzero(chosen)
     return np.unique(positions_in(chosen, count, "allowed positions", "Index.search"))
@@ -122,6 +122,6 @@ def positions_in(positions: Array, count: int, what: str, where: str) -> Positio
         raise BadShape(
             f"{what} must be whole numbers from 0 to {count - 1}",
             where=where,
-            mend="give positions in the index" + (", or a bool mask" if "allowed" in what else ""),
+            hint="give positions in the index" + (", or a bool mask" if "allowed" in what else ""),
         )
     return chosen.astype(np.int64)

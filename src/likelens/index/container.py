@@ -176,4 +176,4 @@ def _sums(data: memoryview) -> list[int]:
 
 
 def _broken(path: Path, what: str) -> IndexBroken:
-    return IndexBroken(what, where=str(path), mend="build the index again, and save it there")
+    return IndexBroken(what, where=str(path), hint="build the index again, and save it there")

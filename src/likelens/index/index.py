@@ -226,7 +226,7 @@ class Index:
                 raise BadSpec(
                     f"{self.options.kind} has no option {name!r} that can be changed once built",
                     where=self.spec,
-                    mend=f"those are: {', '.join(self.TUNABLE) or 'none'}; else build_index again",
+                    hint=f"those are: {', '.join(self.TUNABLE) or 'none'}; else build_index again",
                 )
         wanted = self.options.replaced(**options)
         type(self)(wanted)  # refuses what cannot be, before anything changes
@@ -276,7 +276,7 @@ class Index:
                 raise BadShape(
                     f"{len(chosen):,} positions, but {len(rows):,} vectors",
                     where="Index.update",
-                    mend="give one vector a position",
+                    hint="give one vector a position",
                 )
             for start in range(0, len(rows), PART):
                 part, places = rows[start : start + PART], chosen[start : start + PART]
@@ -340,7 +340,7 @@ class Index:
         gone = once[~self._rows.live[once]]
         if len(once) < len(chosen) or gone.size:
             problem = f"position {gone[0]} was removed" if gone.size else "a position comes twice"
-            raise BadShape(problem, where=where, mend="give each position once, and only live ones")
+            raise BadShape(problem, where=where, hint="give each position once, and only live ones")
         return chosen
 
     def _allowed(self, allowed: Array | None) -> Positions | None:

@@ -39,15 +39,15 @@ class Options:
             raise BadSpec(
                 f"{spec!r} is not the name of an index",
                 where=spec,
-                mend=f"{FORM}; kinds are: {', '.join(kinds)}",
+                hint=f"{FORM}; kinds are: {', '.join(kinds)}",
             )
         given: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in (form[2] or "").split(","))):
             name, equals, value = (piece.strip() for piece in part.partition("="))
             if not equals or not name or not value:
-                raise BadSpec(f"{part!r} is not an option", where=spec, mend=FORM)
+                raise BadSpec(f"{part!r} is not an option", where=spec, hint=FORM)
             if name in given:
-                raise BadSpec(f"option {name!r} is given twice", where=spec, mend="give it once")
+                raise BadSpec(f"option {name!r} is given twice", where=spec, hint="give it once")
             given[name] = value
         return cls(form[1], given)
 
@@ -78,7 +78,7 @@ class Options:
         multiple = f" and a multiple of {step}" if step > 1 else ""
         wanted = f"a whole number from {low} to {high:,}{multiple}"
         raise BadSpec(
-            f"option {name}={text} is not {wanted}", where=str(self), mend=f"give {wanted}"
+            f"option {name}={text} is not {wanted}", where=str(self), hint=f"give {wanted}"
         )
 
     def word(self, name: str, choices: tuple[str, ...]) -> str:
@@ -93,7 +93,7 @@ class Options:
             raise BadSpec(
                 f"option {name}={text} is not one of {', '.join(choices)}",
                 where=str(self),
-                mend=f"give one of {', '.join(choices)}",
+                hint=f"give one of {', '.join(choices)}",
             )
         return text
 
@@ -108,5 +108,5 @@ class Options:
                 raise BadSpec(
                     f"{self.kind} has no option {name!r}",
                     where=str(self),
-                    mend=f"its options are: {', '.join(self.known)}",
+                    hint=f"its options are: {', '.join(self.known)}",
                 )

@@ -109,7 +109,7 @@ def check_scores(scores: npt.ArrayLike, count: int, *, where: str) -> Floats:
         raise BadShape(
             f"scores of shape {values.shape} and type {values.dtype} for {count:,} pairs",
             where=where,
-            mend="give one number per pair",
+            hint="give one number per pair",
         )
     values = values.astype(np.float64)
     broken = np.flatnonzero(~np.isfinite(values))
@@ -117,7 +117,7 @@ def check_scores(scores: npt.ArrayLike, count: int, *, where: str) -> Floats:
         raise BadShape(
             f"{broken.size:,} of {count:,} scores are NaN or infinite: pairs {first_few(broken)}",
             where=where,
-            mend="score every judged pair, or leave its judgement out",
+            hint="score every judged pair, or leave its judgement out",
         )
     return values
 
@@ -133,7 +133,7 @@ def check_labels(labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.bool_]:
         raise BadShape(
             f"labels of shape {values.shape} and type {values.dtype}",
             where=where,
-            mend="give one 0 or 1 per pair",
+            hint="give one 0 or 1 per pair",
         )
     broken = np.flatnonzero((values != 0) & (values != 1))
     if broken.size:
@@ -141,7 +141,7 @@ def check_labels(labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.bool_]:
             f"{broken.size:,} of {len(values):,} labels are neither 0 nor 1: "
             f"{first_few(f'{values[pair]} of pair {pair}' for pair in broken)}",
             where=where,
-            mend="give 1 for a positive and 0 for a negative; leave out what was not judged",
+            hint="give 1 for a positive and 0 for a negative; leave out what was not judged",
         )
     positive: npt.NDArray[np.bool_] = values != 0
     return positive

@@ -57,7 +57,7 @@ def by_class(scores: QueryScores, labels: Sequence[Hashable | None]) -> ClassSco
         raise BadShape(
             f"{len(labels):,} labels for {len(scores.per_query):,} queries",
             where="by_class",
-            mend="give one label per query",
+            hint="give one label per query",
         )
     rows: dict[str, list[int]] = {}
     for row, label in enumerate(labels):

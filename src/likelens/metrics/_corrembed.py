@@ -155,7 +155,7 @@ def corrembed_by_category(
         raise BadShape(
             f"{len(categories)} categories for {whole.shape[1]} tag columns",
             where="corrembed_by_category",
-            mend="give one category per column",
+            hint="give one category per column",
         )
     names = list(dict.fromkeys(categories))
     groups = np.array([names.index(name) for name in categories], np.int64)

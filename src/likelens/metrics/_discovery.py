@@ -98,7 +98,7 @@ class Discovery:
             raise BadSpec(
                 f"there is no metric {metric!r} here",
                 where="Discovery.interval",
-                mend=guess or f"give one of {', '.join(self.per_query)}",
+                hint=guess or f"give one of {', '.join(self.per_query)}",
             )
         return self.per_query[metric].interval(level, seed=seed)
 
@@ -160,7 +160,7 @@ def discovery(
         raise BadSpec(
             f"no {negatives!r} negatives in {repeats} repeats",
             where="discovery",
-            mend="give 'annotated' or 'sampled', and at least one repeat",
+            hint="give 'annotated' or 'sampled', and at least one repeat",
         )
     places, values = check_rankings(ranks, scores)
     queries, items = places.shape
@@ -246,13 +246,13 @@ def discovery_of_pairs(
         raise BadSpec(
             "not one draw of negatives",
             where="sampled",
-            mend="give one or more, or None for the annotated negatives",
+            hint="give one or more, or None for the annotated negatives",
         )
     if definition not in ("paper", "release"):
         raise BadSpec(
             f"{definition!r} is no definition of HR@k and MRR@k",
             where="discovery",
-            mend="give 'paper' or 'release'",
+            hint="give 'paper' or 'release'",
         )
     judged, first = check_judgements(judgements, queries=queries)
     pairs = len(np.asarray(judgements))
@@ -295,7 +295,7 @@ def _check_baselines(baselines: object) -> None:
         raise BadSpec(
             f"the baselines are {type(baselines).__name__} and have no names",
             where="baselines",
-            mend='give them by name, such as {"baseline": ranks}',
+            hint='give them by name, such as {"baseline": ranks}',
         )
 
 
@@ -307,7 +307,7 @@ def _cuts(k: int | Sequence[int]) -> tuple[int, ...]:
         raise BadSpec(
             f"k = {k!r} are no cut-offs",
             where="discovery",
-            mend="give whole numbers from 1, such as (5, 9)",
+            hint="give whole numbers from 1, such as (5, 9)",
         )
     return tuple(int(cut) for cut in cuts)
 

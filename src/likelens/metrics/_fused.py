@@ -52,7 +52,7 @@ class FusionScore:
             raise BadTable(
                 "no item to find weights on has tags that tell it from the others",
                 where="fuse",
-                mend="name other tag columns, or give more items",
+                hint="name other tag columns, or give more items",
             )
         k = len(parts)
         cross, both = np.zeros((count, k)), np.zeros((count, k, k))

@@ -63,7 +63,7 @@ def hubness(positions: npt.ArrayLike, n: int) -> Hubness:
         raise BadShape(
             f"positions of shape {lists.shape} and type {lists.dtype} in a gallery of {n} items",
             where="hubness",
-            mend="give a matrix (queries, k) of whole numbers, -1 for none",
+            hint="give a matrix (queries, k) of whole numbers, -1 for none",
         )
     listed = lists.astype(np.int64).ravel()
     outside = listed[(listed < NONE) | (listed >= n)]
@@ -72,7 +72,7 @@ def hubness(positions: npt.ArrayLike, n: int) -> Hubness:
             f"{outside.size:,} positions lie outside a gallery of {n:,} items: "
             f"{first_few(outside)}",
             where="hubness",
-            mend=f"give positions from 0 to {n - 1:,}, or -1 for none",
+            hint=f"give positions from 0 to {n - 1:,}, or -1 for none",
         )
     counts = np.bincount(listed[listed != NONE], minlength=n).astype(np.int64)
     order = np.argsort(-counts, kind="stable")[:LARGEST]

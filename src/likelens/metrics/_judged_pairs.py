@@ -63,8 +63,8 @@ def check_judgements(
         outside = (values < 0) | (values != np.floor(values))
         outside |= False if count is None else values >= count
         there = "counted from 0" if count is None else f"from 0 to {count - 1:,}"
-        mend = "leave out the judgements of what is not there"
-        _refuse(outside, table, f"{name} that are not {there}", mend)
+        hint = "leave out the judgements of what is not there"
+        _refuse(outside, table, f"{name} that are not {there}", hint)
     judged = table.astype(np.int64)
     if own is not None:
         itself = own[judged[:, 0]] == judged[:, 1]
@@ -102,7 +102,7 @@ def product_codes(
             f"{len(products):,} products of {items:,} items, and {theirs:,} of {len(own):,} "
             "queries",
             where="products",
-            mend="give the product of every item and of every query, None for none",
+            hint="give the product of every item and of every query, None for none",
         )
     codes: dict[Hashable, int] = {}
     of_items = coded(products, codes)
@@ -116,12 +116,12 @@ def product_codes(
     return of_items, np.where(of_queries < known, of_queries, NONE)
 
 
-def _refuse(broken: npt.NDArray[np.bool_], table: Array, what: str, mend: str) -> None:
+def _refuse(broken: npt.NDArray[np.bool_], table: Array, what: str, hint: str) -> None:
     places = np.flatnonzero(broken)
     if places.size:
         shown = first_few(f"{table[place].tolist()} in row {place}" for place in places)
-        raise _refused(f"{places.size:,} of {len(table):,} judgements have {what}: {shown}", mend)
+        raise _refused(f"{places.size:,} of {len(table):,} judgements have {what}: {shown}", hint)
 
 
-def _refused(what: str, mend: str) -> BadShape:
-    return BadShape(what, where="judgements", mend=mend)
+def _refused(what: str, hint: str) -> BadShape:
+    return BadShape(what, where="judgements", hint=hint)

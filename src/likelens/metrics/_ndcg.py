@@ -61,14 +61,14 @@ def ndcg(
     """
     if gain not in ("linear", "exponential"):
         raise BadSpec(
-            f"{gain!r} is no kind of gain", where="ndcg", mend="give 'linear' or 'exponential'"
+            f"{gain!r} is no kind of gain", where="ndcg", hint="give 'linear' or 'exponential'"
         )
     found, best = check_gains(gains, where="gains"), check_gains(ideal, where="ideal")
     if len(found) != len(best):
         raise BadShape(
             f"gains of {len(found):,} queries and ideal gains of {len(best):,}",
             where="ndcg",
-            mend="give one row of each per query",
+            hint="give one row of each per query",
         )
     check_depth(k, found.shape[1], where="gains")
     check_depth(k, best.shape[1], where="ideal")
@@ -78,7 +78,7 @@ def ndcg(
             f"{unsorted.size:,} rows of ideal gains are not sorted downwards: "
             f"rows {first_few(unsorted)}",
             where="ideal",
-            mend="give the largest gains first",
+            hint="give the largest gains first",
         )
     found, best = found[:, :k], best[:, :k]
     if gain == "exponential":
@@ -91,7 +91,7 @@ def ndcg(
             f"in {beaten.size:,} rows the returned items gain more than the ideal: "
             f"rows {first_few(beaten)}",
             where="ideal",
-            mend="give the largest gains judged for each query, found or not",
+            hint="give the largest gains judged for each query, found or not",
         )
     value = np.full(len(found), np.nan)
     np.divide(reached, possible, where=possible > 0, out=value)
@@ -104,7 +104,7 @@ def _exponential(grades: Floats, where: str) -> Floats:
         raise BadShape(
             f"grades up to {grades.max():g} are too large for gains of 2^g - 1",
             where=where,
-            mend="scale the grades down, or take linear gains",
+            hint="scale the grades down, or take linear gains",
         )
     gains: Floats = np.expm1(grades * np.log(2.0))
     return gains

@@ -67,7 +67,7 @@ def sampled_negatives(
             f"no {per_positive} negatives per positive from ranks {low} to {high} of "
             f"{len(rankings)} baselines",
             where="sampled_negatives",
-            mend="give at least one baseline, ranks from 1, and at least one per positive",
+            hint="give at least one baseline, ranks from 1, and at least one per positive",
         )
     lists = {name: _checked(name, np.asarray(found), high) for name, found in rankings.items()}
     counts = {len(found) for found in lists.values()}
@@ -75,7 +75,7 @@ def sampled_negatives(
         raise BadShape(
             f"the baselines rank different numbers of queries: {sorted(counts)}",
             where="rankings",
-            mend="give lists of the same queries, in the same order",
+            hint="give lists of the same queries, in the same order",
         )
     queries = counts.pop()
     judged, _ = check_judgements(judgements, queries=queries)
@@ -102,21 +102,21 @@ def _checked(name: str, found: Array, high: int) -> Array:
         raise BadShape(
             f"lists of shape {found.shape} and type {found.dtype}",
             where=f"rankings, {name}",
-            mend="give a matrix (queries, depth) of gallery positions, best first",
+            hint="give a matrix (queries, depth) of gallery positions, best first",
         )
     wrong = np.count_nonzero(found < NONE)
     if wrong:
         raise BadShape(
             f"{wrong:,} of {found.size:,} positions are below {NONE}",
             where=f"rankings, {name}",
-            mend=f"count positions from 0, and give {NONE} for an empty place",
+            hint=f"count positions from 0, and give {NONE} for an empty place",
         )
     if found.shape[1] < high:
         raise BadShape(
             f"lists of {found.shape[1]:,} items have no rank {high:,}, up to which negatives "
             "are drawn",
             where=f"rankings, {name}",
-            mend="give longer lists; in so small a gallery use annotated negatives",
+            hint="give longer lists; in so small a gallery use annotated negatives",
         )
     return found
 
@@ -127,7 +127,7 @@ def _own(own: npt.ArrayLike | None, queries: int) -> Positions:
         raise BadShape(
             f"own of shape {places.shape} and type {places.dtype} for {queries:,} queries",
             where="own",
-            mend="give each query's position in the gallery, -1 for none",
+            hint="give each query's position in the gallery, -1 for none",
         )
     return places.astype(np.int64)
 
@@ -150,5 +150,5 @@ def _check_enough(free: Positions, wanted: Positions, asked: Positions) -> None:
             "negatives are wanted: "
             f"{first_few(f'query {asked[row]} has {free[row]} of {wanted[row]}' for row in short)}",
             where="sampled_negatives",
-            mend="give a wider span of ranks, more baselines, or fewer negatives per positive",
+            hint="give a wider span of ranks, more baselines, or fewer negatives per positive",
         )

@@ -210,7 +210,7 @@ def _matrix(values: npt.ArrayLike, where: str) -> Floats:
         raise BadShape(
             f"similarities of shape {matrix.shape} must be a finite matrix",
             where=where,
-            mend="give one row of cosine similarities per query",
+            hint="give one row of cosine similarities per query",
         )
     return matrix
 
@@ -234,12 +234,12 @@ def _fitting(
         raise BadShape(
             f"similarities of shape {s.shape}, of_queries {x.shape} and of_items {y.shape}",
             where=where,
-            mend=f"give shapes (q, k), {('q', *tail)} and {('q', 'k', *tail)}".replace("'", ""),
+            hint=f"give shapes (q, k), {('q', *tail)} and {('q', 'k', *tail)}".replace("'", ""),
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise BadShape(
             "what is known of queries or items holds NaN or infinity",
             where=where,
-            mend="compute it from finite similarities",
+            hint="compute it from finite similarities",
         )
     return s, x.reshape(len(s), 1, width), y.reshape(*y.shape[: y.ndim - len(tail)], width)

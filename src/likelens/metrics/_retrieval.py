@@ -188,7 +188,7 @@ def average_precision(
         raise BadSpec(
             f"{denominator!r} is no denominator of average precision",
             where="average_precision",
-            mend="give 'relevant' or 'reachable'",
+            hint="give 'relevant' or 'reachable'",
         )
     found = _top(gains, k)
     count = _at_least_one(relevant, found)
@@ -269,7 +269,7 @@ def _first_relevant(gains: npt.ArrayLike, relevant: npt.ArrayLike) -> npt.NDArra
             f"{deep.size:,} queries have more relevant items than the {found.shape[1]:,} ranks "
             f"of the lists: rows {first_few(deep)}",
             where="gains",
-            mend="give longer lists, or pad with 0 if no more items were returned",
+            hint="give longer lists, or pad with 0 if no more items were returned",
         )
     within: npt.NDArray[np.bool_] = np.arange(found.shape[1]) < counts[:, None]
     return found & within
@@ -295,7 +295,7 @@ def _counts(relevant: npt.ArrayLike, queries: int) -> Positions:
         raise BadShape(
             f"relevant of shape {counts.shape} and type {counts.dtype} for {queries:,} queries",
             where="relevant",
-            mend="give one whole number from 0 per query",
+            hint="give one whole number from 0 per query",
         )
     return counts.astype(np.int64)
 
@@ -313,6 +313,6 @@ def _scores(
             f"in {beaten.size:,} rows more relevant items were returned than there are: "
             f"rows {first_few(beaten)}",
             where="relevant",
-            mend="count the relevant items of the gallery, found or not; list an item once",
+            hint="count the relevant items of the gallery, found or not; list an item once",
         )
     return QueryScores(np.where(counts > 0, np.minimum(values, 1.0), np.nan))

@@ -90,7 +90,7 @@ def compare_pairs(
         raise BadShape(
             f"scores of different numbers of queries cannot be paired: {sorted(lengths)}",
             where="compare_pairs",
-            mend="score every encoder on the same queries, in the same order",
+            hint="score every encoder on the same queries, in the same order",
         )
     pairs = list(combinations(range(len(names)), 2))
     choices = max(10_000, 40 * len(pairs)) if resamples is None else resamples
@@ -98,7 +98,7 @@ def compare_pairs(
         raise BadSpec(
             f"no tests of {len(names)} encoders with {choices} resamples",
             where="compare_pairs",
-            mend="give at least one encoder and one resample",
+            hint="give at least one encoder and one resample",
         )
     both = [_difference(scores[names[a]], scores[names[b]]) for a, b in pairs]
     tested = _sign_flips([values for values, _, _ in both], seed, choices)

@@ -52,7 +52,7 @@ def stress_scores(
         raise BadShape(
             f"vectors {worse.shape} of {rows.size} queries do not fit a gallery {clean.shape}",
             where="stress_scores",
-            mend="give one vector and one row per query, of the gallery's dimension",
+            hint="give one vector and one row per query, of the gallery's dimension",
         )
     if tags.shape[0] != len(clean) or (
         rows.size and not 0 <= rows.min() <= rows.max() < len(clean)
@@ -60,7 +60,7 @@ def stress_scores(
         raise BadShape(
             f"{tags.shape[0]:,} rows of tags, or queries outside the {len(clean):,} items",
             where="stress_scores",
-            mend="give a row of tags per item, and rows from 0 to the last item",
+            hint="give a row of tags per item, and rows from 0 to the last item",
         )
     return QueryScores(Gallery(clean, tags).scores(rows, worse))
 

@@ -80,7 +80,7 @@ def check_self_pairs(self_pairs: str) -> bool:
         raise BadSpec(
             f"self_pairs={self_pairs!r} is neither include nor exclude",
             where="corrembed",
-            mend="give self_pairs='include' (as printed) or 'exclude'",
+            hint="give self_pairs='include' (as printed) or 'exclude'",
         )
     return self_pairs == "exclude"
 
@@ -95,7 +95,7 @@ def check_same_items(images: int, tags: int) -> None:
         raise BadShape(
             f"{images:,} images and {tags:,} rows of tags",
             where="corrembed",
-            mend="give one row of tags per image, in the same order",
+            hint="give one row of tags per image, in the same order",
         )
 
 
@@ -249,7 +249,7 @@ class CorrEmbedSums:
             raise BadShape(
                 "there are no items to score against",
                 where="CorrEmbedSums",
-                mend="add the items of the gallery first",
+                hint="add the items of the gallery first",
             )
         check_widths(sums.cross.shape, (tagged.shape[1], vectors.shape[1]))
         pieces, form = [], Form(sums.images.scatter, np.float64)
@@ -281,5 +281,5 @@ def check_widths(wanted: tuple[int, ...], given: tuple[int, ...]) -> None:
         raise BadShape(
             f"{given[0]} tags and {given[1]} dimensions after {wanted[0]} and {wanted[1]}",
             where="CorrEmbedSums",
-            mend="give every piece the same tag columns and vectors of the same encoder",
+            hint="give every piece the same tag columns and vectors of the same encoder",
         )

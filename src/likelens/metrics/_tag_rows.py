@@ -178,13 +178,13 @@ def unit_csr(tags: Any) -> csr_array[np.float64]:
         raise BadShape(
             f"tags must be a matrix (items, tags) with at least one tag, got shape {tags.shape}",
             where="tags",
-            mend="give one row per item and one column per tag",
+            hint="give one row per item and one column per tag",
         )
     if tags.dtype.kind not in "buif":
         raise BadShape(
             f"tags of type {tags.dtype} are not numbers",
             where="tags",
-            mend="give 0 and 1, or weights",
+            hint="give 0 and 1, or weights",
         )
     matrix = csr_array(tags, dtype=np.float64, copy=True)
     matrix.sum_duplicates()
@@ -195,7 +195,7 @@ def unit_csr(tags: Any) -> csr_array[np.float64]:
         raise BadShape(
             f"{broken.size:,} rows of tags hold NaN or infinity: rows {first_few(broken)}",
             where="tags",
-            mend="give finite weights",
+            hint="give finite weights",
         )
     largest = np.zeros(matrix.shape[0])
     np.maximum.at(largest, items, np.abs(matrix.data))

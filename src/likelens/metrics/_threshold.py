@@ -89,7 +89,7 @@ def calibrate(
         raise BadSpec(
             f"{len(values):,} queries cannot show a false-alarm rate of {false_alarm:g}",
             where="calibrate",
-            mend=f"give at least {needed:,} queries without a true match, or a higher rate",
+            hint=f"give at least {needed:,} queries without a true match, or a higher rate",
         )
     codes = _codes(groups, len(values))
     order = np.argsort(values, kind="stable")
@@ -122,7 +122,7 @@ def _checked(best: npt.ArrayLike) -> Floats:
         raise BadShape(
             f"best similarities of shape {values.shape} must be finite, one per query",
             where="calibrate",
-            mend="leave out queries that have no match at all",
+            hint="leave out queries that have no match at all",
         )
     return values
 
@@ -133,7 +133,7 @@ def _check_rates(false_alarm: float, level: float, resamples: int) -> None:
             f"no threshold at a false-alarm rate of {false_alarm:g}, with an interval of level "
             f"{level:g} from {resamples} resamples",
             where="calibrate",
-            mend="give rates between 0 and 1, such as 0.01, and at least 100 resamples",
+            hint="give rates between 0 and 1, such as 0.01, and at least 100 resamples",
         )
 
 
@@ -145,6 +145,6 @@ def _codes(groups: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
         raise BadShape(
             f"groups of shape {named.shape} for {count:,} queries",
             where="calibrate",
-            mend="give one group per query",
+            hint="give one group per query",
         )
     return np.unique(named, return_inverse=True)[1].astype(np.int64).reshape(-1)

@@ -92,7 +92,7 @@ def category_weights(
         raise BadTable(
             f"nobody bought an item with a tag of {first_few(repr(name) for name in unknown)}",
             where="purchases",
-            mend="drop these categories, or count items without a tag with none_tag=True",
+            hint="drop these categories, or count items without a tag with none_tag=True",
         )
     if normalise == "range":
         low, high = min(entropy.values()), max(entropy.values())
@@ -138,7 +138,7 @@ def _purchases(
         raise BadTable(
             f"purchases of {buyers.shape} customers and {what.shape} items",
             where="purchases",
-            mend="give one customer and one item per purchase, and at least one purchase",
+            hint="give one customer and one item per purchase, and at least one purchase",
         )
     positions = _positions(what, tags)
     _, who, orders = np.unique(buyers, return_inverse=True, return_counts=True)
@@ -147,7 +147,7 @@ def _purchases(
         raise BadTable(
             f"no customer has {min_orders} purchases; the most is {orders.max()}",
             where="purchases",
-            mend="give a lower min_orders",
+            hint="give a lower min_orders",
         )
     return np.unique(who[enough], return_inverse=True)[1], positions[enough]
 
@@ -166,7 +166,7 @@ def _positions(items: Array, tags: Tags) -> Positions:
             f"{plural(len(lost), 'item that was bought is', 'items that were bought are')} "
             f"unknown: {first_few(lost)}",
             where="purchases",
-            mend="give rows of the tags, or ids among tags.ids",
+            hint="give rows of the tags, or ids among tags.ids",
         )
     return positions
 
@@ -177,5 +177,5 @@ def _check_options(min_orders: int, normalise: str, recipe: str | None) -> None:
             f"no weights with min_orders={min_orders!r}, normalise={normalise!r} and "
             f"recipe={recipe!r}",
             where="category_weights",
-            mend="give min_orders from 1, normalise 'range' or 'log', recipe 'released' or None",
+            hint="give min_orders from 1, normalise 'range' or 'log', recipe 'released' or None",
         )

@@ -27,7 +27,7 @@ def check_rankings(ranks: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Array, 
         raise BadShape(
             f"scores of shape {values.shape} and type {values.dtype}",
             where="scores",
-            mend="give a matrix (queries, items) of numbers",
+            hint="give a matrix (queries, items) of numbers",
         )
     return check_ranks(ranks, values.shape, 1), values
 
@@ -44,7 +44,7 @@ def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Arr
             f"ranks of shape {values.shape} and type {values.dtype} beside scores or pairs of "
             f"shape {shape}",
             where="ranks",
-            mend="give one rank for each",
+            hint="give one rank for each",
         )
     broken = ~(values >= least)
     if values.dtype.kind == "f":
@@ -56,7 +56,7 @@ def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Arr
             f"{broken.sum():,} of {values.size:,} ranks are not whole numbers from 1 up{none}: "
             f"{first_few(values[broken])}",
             where="ranks",
-            mend="count ranks from 1: the best item has rank 1, not 0",
+            hint="count ranks from 1: the best item has rank 1, not 0",
         )
     return values.astype(np.int64) if values.dtype.kind == "f" else values
 
@@ -97,7 +97,7 @@ def middle_lists(
             raise BadShape(
                 f"position {found.max()} in a gallery of {shape[1]:,} items",
                 where=f"baselines, {name}",
-                mend=f"give ranks {shape}, or positions from 0 to {shape[1] - 1:,}",
+                hint=f"give ranks {shape}, or positions from 0 to {shape[1] - 1:,}",
             )
         lists[name] = found
     return lists

@@ -58,7 +58,7 @@ def check_gains(gains: npt.ArrayLike, *, where: str, high: float = np.inf) -> Fl
             f"{broken.size:,} of {len(matrix):,} rows hold values that are not {bounds}: "
             f"rows {first_few(broken)}",
             where=where,
-            mend=f"give values {bounds}",
+            hint=f"give values {bounds}",
         )
     return matrix
 
@@ -73,7 +73,7 @@ def check_depth(k: int, depth: int, *, where: str) -> None:
         raise BadShape(
             f"k = {k!r} for lists of {depth:,} items",
             where=where,
-            mend=f"give a whole number from 1 to {depth:,}, or longer lists",
+            hint=f"give a whole number from 1 to {depth:,}, or longer lists",
         )
 
 
@@ -86,20 +86,20 @@ def check_queries(queries: npt.ArrayLike | None, count: int) -> Positions | None
     if queries is None:
         return None
     chosen: Array = np.asarray(queries)
-    mend = f"give positions from 0 to {count - 1:,}, or one True or False per item"
+    hint = f"give positions from 0 to {count - 1:,}, or one True or False per item"
     if chosen.dtype == np.bool_:
         if chosen.shape != (count,):
             raise BadShape(
                 f"a query mask of shape {chosen.shape} for {count:,} items",
                 where="queries",
-                mend=mend,
+                hint=hint,
             )
         return np.flatnonzero(chosen)
     if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
         raise BadShape(
             f"queries of shape {chosen.shape} and type {chosen.dtype} are no positions",
             where="queries",
-            mend=mend,
+            hint=hint,
         )
     chosen = chosen.astype(np.int64)
     outside = chosen[(chosen < 0) | (chosen >= count)]
@@ -108,6 +108,6 @@ def check_queries(queries: npt.ArrayLike | None, count: int) -> Positions | None
             f"{outside.size:,} query positions lie outside 0 to {count - 1:,}: "
             f"{first_few(outside)}",
             where="queries",
-            mend=mend,
+            hint=hint,
         )
     return chosen

@@ -201,7 +201,7 @@ def discovery(
         raise BadSpec(
             "queries in the wild and judgements of them go together",
             where="--wild and --wild-judgements",
-            mend="give both, or neither",
+            hint="give both, or neither",
         )
     rows = list({row.spec: row for row in rows_of(encoders)}.values())
     opened, missing = open_rows(rows, running)

@@ -148,7 +148,7 @@ def find_parents(text: str | None, by: str | None, catalogue: Catalogue) -> Pare
         raise BadSpec(
             "a model can choose among parent classes only if some are named",
             where=f"--parents-by {by}",
-            mend='name them: --parents "Animals,Vehicles,Other"',
+            hint='name them: --parents "Animals,Vehicles,Other"',
         )
     if by is not None:
         return parents_by_text(classes, [name.strip() for name in text.split(",")], by)
@@ -156,7 +156,7 @@ def find_parents(text: str | None, by: str | None, catalogue: Catalogue) -> Pare
         raise BadSpec(
             "which class belongs to which of these parents is not said",
             where=f"--parents {text}",
-            mend="name a model that reads text with --parents-by, or give a table with the "
+            hint="name a model that reads text with --parents-by, or give a table with the "
             "columns class and parent",
         )
     return parents_from_table(text, classes)
@@ -165,14 +165,14 @@ def find_parents(text: str | None, by: str | None, catalogue: Catalogue) -> Pare
 def _checked(indexes: Sequence[str]) -> tuple[str, ...]:
     """The indexes, each once; refuses what is none, or not by cosine, before there are vectors."""
     if not indexes:
-        raise BadSpec("no index is named", where="--index", mend=f"name {INDEXES[0]}, or leave out")
+        raise BadSpec("no index is named", where="--index", hint=f"name {INDEXES[0]}, or leave out")
     for spec in indexes:
         metric = build_index(np.zeros((0, 1), np.float32), spec).metric
         if metric != COSINE:
             raise BadSpec(
                 f"the tables rank by cosine similarity, {spec} by {metric}",
                 where=f"--index {spec}",
-                mend="leave the metric out: on unit vectors both give one order, and kdtree "
+                hint="leave the metric out: on unit vectors both give one order, and kdtree "
                 "searches by L2",
             )
     return tuple(dict.fromkeys(indexes))
@@ -189,7 +189,7 @@ def _check(
         raise BadSpec(
             f"{settings.per_class} queries of each class are none",
             where=f"--per-class {settings.per_class}",
-            mend="give 1 or more; the paper takes 3 to 4",
+            hint="give 1 or more; the paper takes 3 to 4",
         )
     wanted = {label for label in catalogue.labels or () if label is not None}
     lost = sorted(wanted - set(parents.of)) if parents is not None else []
@@ -197,7 +197,7 @@ def _check(
         raise BadTable(
             f"{len(lost):,} of {len(wanted):,} classes have no parent: {first_few(lost)}",
             where=parents.by if parents else "parents",
-            mend="name a parent for each of them",
+            hint="name a parent for each of them",
         )
 
 

@@ -144,25 +144,25 @@ def check_classes(catalogue: Catalogue, k: int, role: str = "SOURCE") -> None:
     classes = set(labels)
     if not classes:
         what = f"{role} has no classes, so no result is right or wrong"
-        mend = "put the pictures into a folder for each class, or name the column of classes"
+        hint = "put the pictures into a folder for each class, or name the column of classes"
     elif len(classes) == 1:
         what = f"{role} has a single class, so every result is right"
-        mend = "add pictures of other classes"
+        hint = "add pictures of other classes"
     elif len(classes) == len(labels):
         what = (
             f"each of the {len(classes):,} classes of {role} has a single picture, so there is "
             "nothing to be found"
         )
-        mend = "add a second picture to some of them"
+        hint = "add a second picture to some of them"
     elif not 1 <= k < len(catalogue):
         raise BadSpec(
             f"k = {k} results cannot be found among {len(catalogue):,} pictures",
             where=f"-k {k}, {where}",
-            mend=f"give a k from 1 to {len(catalogue) - 1:,}",
+            hint=f"give a k from 1 to {len(catalogue) - 1:,}",
         )
     else:
         return
-    raise BadTable(what, where=where, mend=mend)
+    raise BadTable(what, where=where, hint=hint)
 
 
 def measure_set(
@@ -196,7 +196,7 @@ def measure_set(
         raise BadTable(
             f"only {len(catalogue):,} pictures have a vector by every encoder",
             where=str(catalogue.layout.source),
-            mend="look at the failures, and leave out the encoder that has too few",
+            hint="look at the failures, and leave out the encoder that has too few",
         )
     bench = _Bench(catalogue, settings)
     contenders = []

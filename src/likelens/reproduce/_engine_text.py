@@ -72,7 +72,7 @@ def _missing(found: EngineRun) -> Iterator[Section]:
     if not found.missing:
         return
     rows = tuple((row.name or row.spec, row.spec, _briefly(why)) for row, why in found.missing)
-    about = "The command prints each reason in full, and what would mend it."
+    about = "The command prints each reason in full, and how to fix it."
     yield Section("Not measured", (Sheet(("row", "encoder", "why"), rows, (0, 1, 2)), about))
 
 

@@ -29,7 +29,7 @@ def rows_of(encoders: Sequence[str | Row]) -> list[Row]:
         raise BadSpec(
             "no encoder is named but controls",
             where="reproduce",
-            mend="name some with -e, or a line-up with --preset (docs/presets.md)",
+            hint="name some with -e, or a line-up with --preset (docs/presets.md)",
         )
     return rows
 
@@ -45,7 +45,7 @@ def open_rows(
     """
     ready = [row for row in rows if row.ready]
     opened, lost = open_encoders([row.spec for row in ready], running)
-    reasons = {name: f"{error.what}; {error.mend}" for name, error in lost.items()}
+    reasons = {name: f"{error.what}; {error.hint}" for name, error in lost.items()}
     absent = {row.spec: f"its file {row.file} is not here" for row in rows if not row.ready}
     reasons |= absent
     if not opened:
@@ -66,7 +66,7 @@ def _not_one(
     for row in rows:
         by_reason.setdefault(whats[row.spec], []).append(row.spec)
     told = "; ".join(f"{first_few(names)}: {what}" for what, names in by_reason.items())
-    mends = list({type(error): error.mend for error in lost.values()}.values())
+    mends = list({type(error): error.hint for error in lost.values()}.values())
     if absent:
         mends.append("get the files that the presets name (docs/presets.md)")
     installable = all(isinstance(error, MissingExtra) for error in lost.values())
@@ -74,7 +74,7 @@ def _not_one(
     return kind(
         f"not one of {plural(len(rows), 'encoder')} can be had: {told}",
         where="reproduce",
-        mend="; or ".join(mends),
+        hint="; or ".join(mends),
     )
 
 

@@ -159,7 +159,7 @@ class Store(ABC):
             raise BadSpec(
                 f"this store has no vectors by {name}",
                 where=self.place,
-                mend=f"embed them first; it has: {', '.join(cards) or 'none'}",
+                hint=f"embed them first; it has: {', '.join(cards) or 'none'}",
             )
         kept = self.read(name)
         items = self.items()
@@ -179,7 +179,7 @@ class Store(ABC):
             raise StoreBroken(
                 f"a part of the store is damaged: {error.what}",
                 where=f"{self.place}, vectors by {name}",
-                mend=f"make them anew: likelens embed SOURCE --store STORE --overwrite -e '{name}'",
+                hint=f"make them anew: likelens embed SOURCE --store STORE --overwrite -e '{name}'",
             ) from error
 
 
@@ -209,7 +209,7 @@ def refuse_mixing(kept: EncoderCard, card: EncoderCard, place: str) -> None:
         f"vectors of two encoders cannot mix under one name: {reason} "
         f"(fingerprint {kept.fingerprint}, now {card.fingerprint})",
         where=f"{place}, {card.name}",
-        mend="give another --store, or make all its vectors anew: likelens embed --overwrite",
+        hint="give another --store, or make all its vectors anew: likelens embed --overwrite",
     )
 
 

@@ -79,13 +79,13 @@ class LanceStore(Store):
             raise StoreBroken(
                 "this is no likelens store, and not empty",
                 where=self.place,
-                mend="give the --store of an earlier run, or a new folder",
+                hint="give the --store of an earlier run, or a new folder",
             )
         if not create:
             raise StoreBroken(
                 "there is no store here",
                 where=self.place,
-                mend="make one: likelens embed SOURCE -e SPEC --store STORE",
+                hint="make one: likelens embed SOURCE -e SPEC --store STORE",
             )
         text = json.dumps({"format": FORMAT})
         write_aside(mark, lambda path: path.write_text(text))
@@ -97,7 +97,7 @@ class LanceStore(Store):
             raise StoreBroken(
                 f"the store has format {found}, this version reads {FORMAT}",
                 where=self.place,
-                mend="use the version that made it, or make a new store",
+                hint="use the version that made it, or make a new store",
             )
 
     @contextmanager
@@ -114,7 +114,7 @@ class LanceStore(Store):
                 raise StoreBroken(
                     "another run is writing to this store",
                     where=self.place,
-                    mend="wait until it ends, or give another --store",
+                    hint="wait until it ends, or give another --store",
                 ) from None
             yield
 
@@ -166,7 +166,7 @@ class LanceStore(Store):
         return BadQuery(
             f"the filter cannot be understood: {reason[:200]}",
             where=f"--where {where}",
-            mend=f"write SQL such as \"colour = 'red' and year > 2010\"{several}; "
+            hint=f"write SQL such as \"colour = 'red' and year > 2010\"{several}; "
             f"a name with blanks in `back quotes`; the columns are: {columns}",
         )
 
@@ -309,19 +309,19 @@ class LanceStore(Store):
         return _read(self._folder(name) / "vectors.lance", _anew(name), columns)
 
 
-def _read(place: Path, mend: str, columns: list[str] | None = None) -> pa.Table:
+def _read(place: Path, hint: str, columns: list[str] | None = None) -> pa.Table:
     """A table, or some columns of it."""
     try:
-        with _damage(place, mend):
+        with _damage(place, hint):
             return lance.dataset(place).to_table(columns=columns)
     except StoreBroken:
         # A run that ended meanwhile has compacted the files that were about to be read.
-        with _damage(place, mend):
+        with _damage(place, hint):
             return lance.dataset(place).to_table(columns=columns)
 
 
-def _card(path: Path, mend: str | None = None) -> EncoderCard:
-    with _damage(path, mend):
+def _card(path: Path, hint: str | None = None) -> EncoderCard:
+    with _damage(path, hint):
         return EncoderCard.from_json(path.read_text())
 
 
@@ -334,7 +334,7 @@ def _anew(name: str) -> str:
 
 
 @contextmanager
-def _damage(place: Path, mend: str | None = None) -> Iterator[None]:
+def _damage(place: Path, hint: str | None = None) -> Iterator[None]:
     """Turns what a damaged file makes others raise into one sentence."""
     try:
         yield
@@ -347,7 +347,7 @@ def _damage(place: Path, mend: str | None = None) -> Iterator[None]:
         raise StoreBroken(
             f"a part of the store cannot be read or written: {reason}",
             where=str(place),
-            mend=mend or "check the permissions and the disk; else give another --store",
+            hint=hint or "check the permissions and the disk; else give another --store",
         ) from error
 
 

@@ -53,7 +53,7 @@ class MemoryStore(Store):
     def matching(self, where: str) -> list[str]:
         """Refuses: conditions are the work of a store on disk."""
         raise BadQuery(
-            "a filter needs a store on disk", where=where, mend="give embed and search a store"
+            "a filter needs a store on disk", where=where, hint="give embed and search a store"
         )
 
     def cards(self) -> list[EncoderCard]:

@@ -27,13 +27,13 @@ def check_vectors(vectors: object, *, where: str) -> Floats:
         raise BadShape(
             f"vectors of type {matrix.dtype} are not numbers that can be compared",
             where=where,
-            mend="give float16, float32 or float64",
+            hint="give float16, float32 or float64",
         )
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise BadShape(
             f"vectors must be a matrix (items, dimensions), got shape {matrix.shape}",
             where=where,
-            mend="give one row per item, even for a single one: vector[None, :]",
+            hint="give one row per item, even for a single one: vector[None, :]",
         )
     broken = rows_not_finite(matrix)
     if broken.size:
@@ -41,7 +41,7 @@ def check_vectors(vectors: object, *, where: str) -> Floats:
             f"{broken.size:,} of {len(matrix):,} vectors hold NaN or infinity: "
             f"rows {first_few(broken)}",
             where=where,
-            mend="remove those rows, or embed their pictures again",
+            hint="remove those rows, or embed their pictures again",
         )
     return matrix
 

@@ -91,7 +91,7 @@ def boxes_of_table(table: pa.Table, path: Path) -> list[Box | None]:
         raise BadTable(
             f"the table has no boxes: no column {COLUMN}, nor {', '.join(COLUMNS)}",
             where=f"--bbox, {path}",
-            mend=f"add a column {COLUMN} with x,y,width,height in pixels, or leave --bbox out",
+            hint=f"add a column {COLUMN} with x,y,width,height in pixels, or leave --bbox out",
         )
     found: list[Box | None] = []
     wrong: list[str] = []
@@ -105,6 +105,6 @@ def boxes_of_table(table: pa.Table, path: Path) -> list[Box | None]:
         raise BadTable(
             f"{plural(len(wrong), 'box is', 'boxes are')} not four numbers: {first_few(wrong)}",
             where=str(path),
-            mend="write x,y,width,height in pixels, or nothing",
+            hint="write x,y,width,height in pixels, or nothing",
         )
     return found

@@ -123,7 +123,7 @@ class Catalogue:
             raise BadTable(
                 "tags, drop and part are lists of columns or parts, not one text",
                 where=f"Catalogue.open({str(source)!r})",
-                mend='write tags=["gender", "colour"]',
+                hint='write tags=["gender", "colour"]',
             )
         given: dict[str, Any] = {
             "images": None if images is None else Path(images),
@@ -198,7 +198,7 @@ class Catalogue:
                 f"{plural(len(lost), 'item is', 'items are')} "
                 f"not in the catalogue: {first_few(lost)}",
                 where="Catalogue.take",
-                mend="take ids of this catalogue",
+                hint="take ids of this catalogue",
             )
         rows = [self.position[item] for item in ids]
         return replace(

@@ -77,7 +77,7 @@ class Embeddings:
             raise BadShape(
                 f"{len(self.ids):,} ids for {len(self.vectors):,} vectors",
                 where=f"embeddings of {self.encoder}",
-                mend="give one id per vector",
+                hint="give one id per vector",
             )
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ class Embeddings:
             raise BadShape(
                 f"{plural(len(lost), 'item has', 'items have')} no vector: {first_few(lost)}",
                 where=f"embeddings of {self.encoder}",
-                mend="embed the catalogue again, or leave those items out",
+                hint="embed the catalogue again, or leave those items out",
             )
         rows = np.array([place[item] for item in ids], np.int64)
         return Embeddings(

@@ -21,20 +21,26 @@ from difflib import get_close_matches
 
 
 class LikelensError(Exception):
-    """What went wrong, where, and how to mend it.
+    """What went wrong, where, and how to fix it.
 
     Args:
         what: one sentence, no full stop.
         where: the file, option, spec or argument concerned.
-        mend: what the reader can do about it.
+        hint: what the reader can do about it.
     """
 
     wrong_use = False
     """Whether the command line exits with 2 (wrong use) rather than 1 (failed)."""
 
-    def __init__(self, what: str, *, where: str, mend: str) -> None:
-        super().__init__(f"{what}\n  where: {where}\n  mend:  {mend}")
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str, hint: str = "", mend: str = "") -> None:
+        hint = hint or mend  # its name before 0.2
+        super().__init__(f"{what}\n  where: {where}\n  hint:  {hint}")
+        self.what, self.where, self.hint = what, where, hint
+
+    @property
+    def mend(self) -> str:
+        """The hint, under its name before 0.2."""
+        return self.hint
 
 
 class BadSpec(LikelensError, ValueError):

@@ -24,7 +24,7 @@ def need(module: str, *, extra: str, where: str) -> Any:
         raise MissingExtra(
             f"{module} is not installed",
             where=where,
-            mend=f'pip install "likelens[{extra}]"',
+            hint=f'pip install "likelens[{extra}]"',
         )
     try:
         return import_module(module)
@@ -33,5 +33,5 @@ def need(module: str, *, extra: str, where: str) -> Any:
         raise MissingExtra(
             f"{module} is installed but cannot be imported: {reason[:200]}",
             where=where,
-            mend=f'pip install --force-reinstall "likelens[{extra}]"',
+            hint=f'pip install --force-reinstall "likelens[{extra}]"',
         ) from error

@@ -52,7 +52,7 @@ def _said_plainly(path: Path) -> Iterator[None]:
         raise BadTable(
             f"this cannot be written: {error.strerror or error}",
             where=str(path),
-            mend="give another name: a folder stands where a file should be, or the reverse"
+            hint="give another name: a folder stands where a file should be, or the reverse"
             if wrong_kind
             else "give a folder that you may write to",
         ) from error

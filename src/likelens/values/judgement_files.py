@@ -49,7 +49,7 @@ class Rows:
             raise BadTable(
                 f"there is no column {name!r} for {role}",
                 where=str(self.path),
-                mend=f"the columns are: {', '.join(self.columns) or 'none'}",
+                hint=f"the columns are: {', '.join(self.columns) or 'none'}",
             )
         cells = [cell for cell in self.columns[name] if cell is not None]
         if len(cells) < len(self):
@@ -63,7 +63,7 @@ class Rows:
             raise BadTable(
                 f"{lacking[0]} lacks {one}{more}",
                 where=str(self.path),
-                mend=f"give every row {one}, or leave the row out",
+                hint=f"give every row {one}, or leave the row out",
             )
         return cells
 
@@ -103,7 +103,7 @@ def _read_trec(path: Path) -> Rows:
                 f"line {number} has {len(parts)} parts, and a line of TREC qrels has four: "
                 "query, iteration, candidate, grade",
                 where=str(path),
-                mend="mend that line; ids with blanks need a CSV table "
+                hint="fix that line; ids with blanks need a CSV table "
                 "with the columns query, candidate, grade",
             )
         rows.append({"query": parts[0], "candidate": parts[2], "grade": parts[3]})
@@ -132,7 +132,7 @@ def _parsed(text: str, place: str, path: Path) -> Any:
         raise BadTable(
             f"{place} is no JSON: {reason}",
             where=str(path),
-            mend="mend it; a cut-off file is best written again",
+            hint="fix it; a cut-off file is best written again",
         ) from error
 
 
@@ -150,7 +150,7 @@ def _entry(found: Any, place: str, path: Path) -> dict[str, Any]:
     raise BadTable(
         f"{place} is neither an object of columns nor a pair of the VSD release: {shown}",
         where=str(path),
-        mend='write {"query": …, "candidate": …, "grade": 1} '
+        hint='write {"query": …, "candidate": …, "grade": 1} '
         'or {"key": [query, candidate], "value": 1}',
     )
 
@@ -167,7 +167,7 @@ def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> 
             f"{plural(len(nested), 'row has', 'rows have')} "
             f"a list or an object as a cell: {first_few(nested)}",
             where=str(path),
-            mend="give texts and numbers",
+            hint="give texts and numbers",
         )
     columns = {name: [_cell(row.get(name)) for row in rows] for name in names}
     for name, cells in columns.items():
@@ -177,7 +177,7 @@ def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> 
             raise BadTable(
                 f"a cell of {name} is no whole text: {error.object[error.start : error.end]!r}",
                 where=str(path),
-                mend="write it in UTF-8",
+                hint="write it in UTF-8",
             ) from error
     return Rows(columns, places, path)
 
@@ -191,13 +191,13 @@ def _cell(value: object) -> str | None:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise BadTable("there is no such file", where=str(path), mend="check the path")
+        raise BadTable("there is no such file", where=str(path), hint="check the path")
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadTable(
             f"the judgements cannot be read: {error}",
             where=str(path),
-            mend="save them as UTF-8 text, or give the table the suffix of its kind: "
+            hint="save them as UTF-8 text, or give the table the suffix of its kind: "
             f"{', '.join(SUFFIXES)}",
         ) from error

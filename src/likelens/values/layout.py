@@ -78,7 +78,7 @@ def find_layout(source: Path) -> Layout:
         raise BadTable(
             "there is no such folder or table",
             where=str(source),
-            mend="give a folder of class folders, a table, or a catalogue.toml",
+            hint="give a folder of class folders, a table, or a catalogue.toml",
         )
     return _read_toml(source) if source.suffix.lower() == ".toml" else Layout(table=source)
 
@@ -88,7 +88,7 @@ def _read_toml(path: Path) -> Layout:
         entries: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadTable(
-            f"this is not TOML: {error}", where=str(path), mend="mend that line"
+            f"this is not TOML: {error}", where=str(path), hint="fix that line"
         ) from error
     kinds = {one.name: str(one.type) for one in fields(Layout) if not one.metadata}
     unknown = [key for key in entries if key not in kinds]
@@ -96,7 +96,7 @@ def _read_toml(path: Path) -> Layout:
         raise BadTable(
             f"unknown key {first_few(unknown)}",
             where=str(path),
-            mend=f"the keys are: {', '.join(kinds)}",
+            hint=f"the keys are: {', '.join(kinds)}",
         )
     layout = Layout(**{key: _entry(path, key, kinds[key], v) for key, v in entries.items()})
     if layout.table is None and layout.images is None:
@@ -110,12 +110,12 @@ def _entry(path: Path, key: str, kind: str, value: object) -> Any:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise BadTable(
-            f'{key} must be a list of texts, ["a", "b"]', where=str(path), mend="mend that line"
+            f'{key} must be a list of texts, ["a", "b"]', where=str(path), hint="fix that line"
         )
     if kind == "bool":
         if isinstance(value, bool):
             return value
-        raise BadTable(f"{key} must be true or false", where=str(path), mend="mend that line")
+        raise BadTable(f"{key} must be true or false", where=str(path), hint="fix that line")
     if not isinstance(value, str):
-        raise BadTable(f"{key} must be a text", where=str(path), mend="mend that line")
+        raise BadTable(f"{key} must be a text", where=str(path), hint="fix that line")
     return path.parent / value if kind.startswith("Path") else value

@@ -34,7 +34,7 @@ def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
         raise BadTable(
             "there is no such table",
             where=str(layout.purchases),
-            mend="check --purchases",
+            hint="check --purchases",
         )
     if layout.table is None:
         return _open_folder(layout)
@@ -56,14 +56,14 @@ def _open_folder(layout: Layout) -> Catalogue:
             raise BadTable(
                 f"a folder of class folders has no columns, so --{name} says nothing",
                 where=str(root),
-                mend="give a table, and this folder as --images; or leave it out",
+                hint="give a table, and this folder as --images; or leave it out",
             )
     files = pictures_below(root)
     if not files:
         raise BadTable(
             "there is no picture in this folder",
             where=str(root),
-            mend=f"give a folder with pictures ({', '.join(PICTURES[:5])} ...), "
+            hint=f"give a folder with pictures ({', '.join(PICTURES[:5])} ...), "
             "or a table with --images",
         )
     _check_names(files, root)
@@ -74,7 +74,7 @@ def _open_folder(layout: Layout) -> Catalogue:
         raise BadTable(
             f"a folder of class folders has no tag column {first_few(wrong)}",
             where=str(root),
-            mend="give a table with those columns, and this folder as --images",
+            hint="give a table with those columns, and this folder as --images",
         )
     names = pc.replace_substring_regex(text_column(files), "(?s).*/", "")
     return Catalogue(
@@ -97,7 +97,7 @@ def _check_names(files: Sequence[str], root: Path) -> None:
             f"{plural(len(odd), 'name of a picture is', 'names of pictures are')} "
             f"not UTF-8: {first_few(odd)}",
             where=str(root),
-            mend="rename them",
+            hint="rename them",
         ) from None
 
 
@@ -106,7 +106,7 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
         raise BadTable(
             f"this table is no published data set and has no part {first_few(layout.part)}",
             where=str(path),
-            mend="leave --part out, or give a data set of docs/datasets.md",
+            hint="leave --part out, or give a data set of docs/datasets.md",
         )
     root = layout.images or beside(path)
     named = [layout.id, layout.image, layout.product, layout.category, *layout.tags, *layout.drop]
@@ -148,7 +148,7 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
             raise BadTable(
                 f"{dataset.title} names its own columns, so --{name} says nothing",
                 where=str(table),
-                mend="leave it out",
+                hint="leave it out",
             )
     listed, notes = choose_parts(dataset.read(table, layout.images), layout.part, table)
     root = listed.root

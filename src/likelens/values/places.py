@@ -40,14 +40,14 @@ def pictures_below(root: Path) -> list[str]:
 def check_folder(root: Path) -> None:
     """Refuses a folder of pictures that is not there."""
     if not root.is_dir():
-        raise BadTable("there is no such folder", where=str(root), mend="check --images")
+        raise BadTable("there is no such folder", where=str(root), hint="check --images")
 
 
 def _cannot_list(error: OSError) -> None:
     raise BadTable(
         f"a folder cannot be looked into: {error.strerror}",
         where=str(error.filename),
-        mend="check its permissions, or that its disk is there",
+        hint="check its permissions, or that its disk is there",
     )
 
 
@@ -76,7 +76,7 @@ def places_of(
                 f"{plural(len(several), 'id fits', 'ids fit')} several pictures: "
                 f"{first_few(f'{i} ({first_few(stems[i])})' for i in several)}",
                 where=str(root),
-                mend="name the file in a column, and the column with --image",
+                hint="name the file in a column, and the column with --image",
             )
         places = [stems.get(i, [None])[0] if i is not None else None for i in ids]
     unused = len(found) - len({place for place in places if place is not None})
@@ -101,7 +101,7 @@ def below(name: str, root: Path) -> str:
         raise BadTable(
             f"the picture {name!r} lies outside the folder of pictures",
             where=str(root),
-            mend="move it inside, or give a folder with --images that holds all pictures",
+            hint="move it inside, or give a folder with --images that holds all pictures",
         )
     return PurePosixPath(plain).as_posix()
 
@@ -117,14 +117,14 @@ def good_rows(
 ) -> list[int]:
     """Rows with an id, a picture and, if asked for, a box; complains of all others in one error."""
     if not ids:
-        raise BadTable("the table has no rows", where=str(path), mend="give a table with items")
+        raise BadTable("the table has no rows", where=str(path), hint="give a table with items")
     repeated = [item for item, count in Counter(ids).items() if count > 1 and item is not None]
     if repeated:
         raise BadTable(
             f"{plural(len(repeated), 'id stands', 'ids stand')} "
             f"on several rows: {first_few(repeated)}",
             where=str(path),
-            mend="give every picture an id of its own; --product may name the shared one",
+            hint="give every picture an id of its own; --product may name the shared one",
         )
     where = f"{path} with pictures in {root}"
     good = [r for r in range(len(ids)) if ids[r] is not None and places[r] is not None]
@@ -132,7 +132,7 @@ def good_rows(
         raise BadTable(
             f"none of the {len(ids):,} rows has a picture: ids such as {first_few(ids)}",
             where=where,
-            mend="check --images, --id, and --image if file names are not the ids",
+            hint="check --images, --id, and --image if file names are not the ids",
         )
     if boxes is not None:
         good = [r for r in good if _has_area(boxes[r])]
@@ -141,7 +141,7 @@ def good_rows(
     raise BadTable(
         "; ".join(_problems(ids, places, boxes)),
         where=where,
-        mend="add what is missing, or go on without them: --skip-missing",
+        hint="add what is missing, or go on without them: --skip-missing",
     )
 
 

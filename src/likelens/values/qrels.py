@@ -44,14 +44,14 @@ class Judgements:
                 f"{len(self.queries):,} queries, {len(self.candidates):,} candidates and "
                 f"{len(self.grades):,} grades",
                 where=self.path,
-                mend="give one of each per judgement",
+                hint="give one of each per judgement",
             )
         broken = np.flatnonzero(~np.isfinite(self.grades))
         if broken.size:
             raise BadTable(
                 f"{broken.size:,} grades are no finite numbers: judgements {first_few(broken)}",
                 where=self.path,
-                mend="give a number, 0 for not relevant, or leave the judgement out",
+                hint="give a number, 0 for not relevant, or leave the judgement out",
             )
         self._refuse_contradictions()
 
@@ -79,7 +79,7 @@ class Judgements:
             raise BadTable(
                 "there are no judgements in this file",
                 where=str(place),
-                mend=f"give TREC qrels, or a table with the columns {', '.join(COLUMNS)}",
+                hint=f"give TREC qrels, or a table with the columns {', '.join(COLUMNS)}",
             )
         query, candidate = (rows.filled(name, "judgements") for name in COLUMNS[:2])
         return cls(tuple(query), tuple(candidate), _grades(rows), str(place))
@@ -100,7 +100,7 @@ class Judgements:
                 f"{plural(len(torn), 'pair has', 'pairs have')} two grades: "
                 f"{first_few(f'{query} with {candidate}' for query, candidate in torn)}",
                 where=self.path,
-                mend="keep one judgement of a pair",
+                hint="keep one judgement of a pair",
             )
 
 
@@ -154,7 +154,7 @@ class JudgedRelevance(Relevance):
                 f"queries such as {first_few(dict.fromkeys(judgements.queries))}, "
                 f"candidates such as {first_few(dict.fromkeys(judgements.candidates))}",
                 where=judgements.path,
-                mend=f"give ids of the catalogue, such as {first_few(ids)}",
+                hint=f"give ids of the catalogue, such as {first_few(ids)}",
             )
         there &= items != self.own[rows]
         pairs = rows[there] * self.n_items + items[there]
@@ -233,6 +233,6 @@ def _grade(text: str, place: str, path: Path) -> float:
         raise BadTable(
             f"{place} has the grade {text!r}, which is no number",
             where=str(path),
-            mend="give a number, 0 for not relevant",
+            hint="give a number, 0 for not relevant",
         )
     return grade

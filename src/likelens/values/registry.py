@@ -31,7 +31,7 @@ class Registry:
             raise BadSpec(
                 f"the {self.kind} {name!r} is registered twice",
                 where=f"{self._places[name]} and {place}",
-                mend="choose another name",
+                hint="choose another name",
             )
         self._places[name] = place
 
@@ -50,7 +50,7 @@ class Registry:
             raise BadSpec(
                 f"there is no {self.kind} {name!r}",
                 where=name,
-                mend=f"{nearest(name, self._places)} {all_names}".strip(),
+                hint=f"{nearest(name, self._places)} {all_names}".strip(),
             )
         module, attribute = self._places[name].split(":")
         return getattr(import_module(module), attribute)

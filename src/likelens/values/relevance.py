@@ -190,7 +190,7 @@ class TagRelevance(Relevance):
             raise BadShape(
                 f"no similarity is {least}: they lie between 0 and 1",
                 where="least",
-                mend="give the similarity of tags from which an item is relevant, such as 0.5",
+                hint="give the similarity of tags from which an item is relevant, such as 0.5",
             )
         count = len(tags if queries is None else queries)
         own = checked_own(own, count, len(tags), items_ask=queries is None)
@@ -262,7 +262,7 @@ def checked_own(
             f"own of shape {own.shape} and type {own.dtype} for {queries:,} queries "
             f"and {items:,} items",
             where="own",
-            mend=f"give one position from 0 to {items - 1:,} per query, -1 for none",
+            hint=f"give one position from 0 to {items - 1:,} per query, -1 for none",
         )
     return own.astype(np.int64)
 

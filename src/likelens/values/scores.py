@@ -50,7 +50,7 @@ class QueryScores:
             raise BadShape(
                 f"scores must be one value per query, got shape {self.per_query.shape}",
                 where="QueryScores",
-                mend="give a one-dimensional array",
+                hint="give a one-dimensional array",
             )
         self._influence = influence if callable(influence) else self._checked(influence)
 
@@ -121,7 +121,7 @@ class QueryScores:
             raise BadSpec(
                 f"no interval of level {level} from {resamples} resamples",
                 where="QueryScores.interval",
-                mend="give a level between 0 and 1, such as 0.95, and at least 100 resamples",
+                hint="give a level between 0 and 1, such as 0.95, and at least 100 resamples",
             )
         if len(self.per_query) - self.missing < 2:
             return float("nan"), float("nan")
@@ -145,7 +145,7 @@ class QueryScores:
             raise BadShape(
                 f"influence of shape {values.shape} for {len(self.per_query):,} queries",
                 where="QueryScores",
-                mend="give one influence per query",
+                hint="give one influence per query",
             )
         return values
 

@@ -81,13 +81,13 @@ class Spec:
             raise BadSpec(
                 "one encoder alone is not fused, and has no weight",
                 where=text,
-                mend="leave the weight out, or add a part: onnx:m.onnx + 0.5*opencv:colour",
+                hint="leave the weight out, or add a part: onnx:m.onnx + 0.5*opencv:colour",
             )
         if any(part.source == FUSED for _, part in parts):
             raise BadSpec(
                 "a fused encoder cannot be a part of another",
                 where=text,
-                mend="write all its parts side by side, their weights multiplied",
+                hint="write all its parts side by side, their weights multiplied",
             )
         if not all(0 < weight < math.inf for weight, _ in parts):
             raise _bad_weight(text)
@@ -109,7 +109,7 @@ class Spec:
             raise BadSpec(
                 "brackets join no encoders" if rest else "a part of a fused encoder is empty",
                 where=whole,
-                mend="write source:identifier on both sides of +: onnx:m.onnx + 0.5*opencv:colour",
+                hint="write source:identifier on both sides of +: onnx:m.onnx + 0.5*opencv:colour",
             )
         try:
             weight = 1.0 if number is None else float(number)
@@ -127,19 +127,19 @@ class Spec:
         if "/" in layer or "\\" in layer:  # an @ in a folder's name
             identifier, at, layer = rest, "", ""
         if not colon or not source or not identifier or (at and not layer):
-            raise BadSpec(f"{text!r} is not the name of an encoder", where=text, mend=form)
+            raise BadSpec(f"{text!r} is not the name of an encoder", where=text, hint=form)
         if source == FUSED:
             raise BadSpec(
                 "a fused encoder is written as its parts",
                 where=text,
-                mend="leave out fused: and write onnx:m.onnx + 0.5*opencv:colour",
+                hint="leave out fused: and write onnx:m.onnx + 0.5*opencv:colour",
             )
         options: dict[str, str] = {}
         while question and tail:
             name, equals, value = tail.partition("=")
             if not equals or not name or name in options:
                 problem = "is given twice" if name in options else "has no value"
-                raise BadSpec(f"option {name!r} {problem}", where=text, mend=form)
+                raise BadSpec(f"option {name!r} {problem}", where=text, hint=form)
             inner, found, after = value.partition("&")
             if ":" in inner and "?" in inner:  # a spec within: takes all the rest
                 inner, found, after = value, "", ""
@@ -169,7 +169,7 @@ class Spec:
             raise BadSpec(
                 f"a fused encoder has no layer {layer!r}",
                 where=str(self),
-                mend="layers belong to the parts: onnx:m.onnx@features + 0.5*opencv:colour",
+                hint="layers belong to the parts: onnx:m.onnx@features + 0.5*opencv:colour",
             )
         return Spec(self.source, self.identifier, layer, self.options)
 
@@ -193,7 +193,7 @@ class Spec:
         text = self.options[name]
         bounds = _bounds(kind, low, high, choices)
         wrong = BadSpec(
-            f"option {name}={text} is not {bounds}", where=str(self), mend=f"give {bounds}"
+            f"option {name}={text} is not {bounds}", where=str(self), hint=f"give {bounds}"
         )
         try:
             value = kind(text)
@@ -219,7 +219,7 @@ class Spec:
             raise BadSpec(
                 f"{name} has no option {unknown[0]!r}",
                 where=str(self),
-                mend="options belong to the parts, each behind its own"
+                hint="options belong to the parts, each behind its own"
                 if fused
                 else f"its options are: {', '.join(known) or 'none'}",
             )
@@ -242,7 +242,7 @@ def _bad_weight(where: str) -> BadSpec:
     return BadSpec(
         "the weight of a part must be a number above 0",
         where=where,
-        mend="write it before the part: onnx:m.onnx + 0.5*opencv:colour",
+        hint="write it before the part: onnx:m.onnx + 0.5*opencv:colour",
     )
 
 

@@ -25,7 +25,7 @@ def check_start(path: Path) -> None:
         raise BadTable(
             "this is one list, not JSON lines" if start == b"[" else "these are no JSON lines",
             where=str(path),
-            mend="write one object a line, {...}, without anything around or between them",
+            hint="write one object a line, {...}, without anything around or between them",
         )
 
 

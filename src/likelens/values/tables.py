@@ -34,13 +34,13 @@ def read_table(
     import pyarrow as pa
 
     if not path.is_file():
-        raise BadTable("there is no such table", where=str(path), mend="check the path")
+        raise BadTable("there is no such table", where=str(path), hint="check the path")
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise BadTable(
             f"{kind or 'no suffix'} is not a kind of table that can be read",
             where=str(path),
-            mend=f"give a file ending in {', '.join(SUFFIXES)}",
+            hint=f"give a file ending in {', '.join(SUFFIXES)}",
         )
     try:
         if kind == ".parquet":
@@ -62,16 +62,16 @@ def read_table(
         raise BadTable(
             f"the table cannot be read: {reason or ' '.join(str(error).split())[:200]}",
             where=str(path),
-            mend="get the file again"
+            hint="get the file again"
             if kind == ".parquet" or not path.stat().st_size
-            else "mend that line; tables must be UTF-8",
+            else "fix that line; tables must be UTF-8",
         ) from error
     repeated = {name for name in table.column_names if table.column_names.count(name) > 1}
     if repeated:
         raise BadTable(
             f"two columns have one name: {first_few(sorted(repeated))}",
             where=str(path),
-            mend="rename one of them",
+            hint="rename one of them",
         )
     return table
 
@@ -102,7 +102,7 @@ def column(table: pa.Table, name: str, path: Path, role: str) -> pa.ChunkedArray
         raise BadTable(
             f"there is no column {name!r} for {role}",
             where=str(path),
-            mend=f"the columns are: {', '.join(table.column_names)}",
+            hint=f"the columns are: {', '.join(table.column_names)}",
         )
     return table[name]
 

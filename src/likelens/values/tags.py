@@ -38,13 +38,13 @@ class Tags:
                 f"{columns} tag columns with {len(self.names)} names and "
                 f"{len(self.categories)} categories",
                 where="Tags",
-                mend="give one name and one category a column",
+                hint="give one name and one category a column",
             )
         if self.ids is not None and len(self.ids) != self.matrix.shape[0]:
             raise BadTable(
                 f"{len(self.ids):,} ids for {self.matrix.shape[0]:,} rows of tags",
                 where="Tags",
-                mend="give one id a row",
+                hint="give one id a row",
             )
 
     @classmethod
@@ -72,7 +72,7 @@ class Tags:
             raise BadTable(
                 f"tag categories have different numbers of items: {sorted(counts)}",
                 where=", ".join(columns),
-                mend="give one cell per item in each category",
+                hint="give one cell per item in each category",
             )
         items = counts.pop() if counts else len(ids or ())
         blocks: list[csr_array] = []
@@ -149,7 +149,7 @@ class Tags:
             raise BadTable(
                 f"weights must be finite and not negative: {bad}",
                 where="Tags.weighted",
-                mend="give 0 to leave a category out",
+                hint="give 0 to leave a category out",
             )
         scale = np.array([weights.get(name, 1.0) for name in self.categories], np.float64)
         matrix = csr_array(self.matrix.astype(np.float64).multiply(scale))
@@ -170,7 +170,7 @@ class Tags:
             raise BadTable(
                 f"{plural(len(lost), 'item has', 'items have')} no row of tags: {first_few(lost)}",
                 where="Tags.take",
-                mend="take the tags of the catalogue that has these items",
+                hint="take the tags of the catalogue that has these items",
             )
         rows = [place[item] for item in ids]
         return replace(self, matrix=self.matrix[rows], ids=tuple(ids))
@@ -189,5 +189,5 @@ class Tags:
             raise BadTable(
                 f"no tag category {first_few(repr(name) for name in unknown)}",
                 where="tags",
-                mend=f"the categories are: {', '.join(self.category_names) or 'none'}",
+                hint=f"the categories are: {', '.join(self.category_names) or 'none'}",
             )

@@ -106,7 +106,7 @@ def _refuse_other_answers(
         raise BadTable(
             f"{len(torn):,} known pairs have the other answer in the vote book: {first_few(torn)}",
             where=database.place,
-            mend="leave them out, or give the answer that is there",
+            hint="leave them out, or give the answer that is there",
         )
 
 

@@ -143,7 +143,7 @@ class VoteBook:
             raise BadTable(
                 f"{count:,} queries and {', '.join(odd)}",
                 where=self.place,
-                mend="give one of each per pair",
+                hint="give one of each per pair",
             )
         pairs = list(map(Question, query_ids, candidate_ids))
         _, *how = columns.values()
@@ -156,7 +156,7 @@ class VoteBook:
                 raise BadTable(
                     f"the known pair {query} with {candidate} has no one answer of 0 or 1",
                     where=self.place,
-                    mend="give the right answer of each known pair, once",
+                    hint="give the right answer of each known pair, once",
                 )
         done = self.add(Content(None, pooled, answers, checked_share(repeats)))
         return Added(done.pairs, done.there, done.known, done.itself)
@@ -170,7 +170,7 @@ class VoteBook:
         if content.votes is not None:
             return adding.add_votes(self._database, content.votes)
         if not content.pooled and not content.answers:
-            raise BadTable("there are no pairs to judge", where=self.place, mend="pool some first")
+            raise BadTable("there are no pairs to judge", where=self.place, hint="pool some first")
         added = adding.add_pairs(self._database, content.pooled, content.answers, content.repeats)
         itself = sum(pair.query == pair.candidate for pair in content.pooled)
         return Imported(pairs=added.pairs, there=added.there, known=added.known, itself=itself)
@@ -205,13 +205,13 @@ class VoteBook:
             raise BadTable(
                 f"the vote {vote!r} is neither 0 nor 1",
                 where=f"{query} with {candidate}",
-                mend="give 1 for alike, 0 for not alike",
+                hint="give 1 for alike, 0 for not alike",
             )
         if seconds is not None and not is_time(seconds):
             raise BadTable(
                 f"{seconds!r} seconds are no time that an answer takes",
                 where=f"{query} with {candidate}",
-                mend="give seconds from 0, or nothing",
+                hint="give seconds from 0, or nothing",
             )
         took = None if seconds is None else float(seconds)
         voting.put(self._database, named(expert), Question(query, candidate), int(vote), took)
@@ -321,7 +321,7 @@ class VoteBook:
             raise BadTable(
                 "there are no votes to export",
                 where=self.place,
-                mend="collect or import votes first",
+                hint="collect or import votes first",
             )
         release = None
         if metadata is not None and catalogue is not None:
@@ -368,7 +368,7 @@ def _check_metadata(
         raise BadTable(
             "image metadata and the catalogue that it describes go together",
             where="--metadata and --catalogue",
-            mend="give both or neither",
+            hint="give both or neither",
         )
     if metadata is not None and (
         Path(metadata).suffix.lower() != ".json" or Path(metadata) == path
@@ -376,5 +376,5 @@ def _check_metadata(
         raise BadTable(
             "the image metadata needs a file of its own, as JSON",
             where=str(metadata),
-            mend="give another name, which ends in .json",
+            hint="give another name, which ends in .json",
         )

@@ -19,7 +19,7 @@ def named(expert: str) -> str:
     """
     name = expert.strip() if isinstance(expert, str) else ""
     if not name:
-        raise BadTable("the expert has no name", where="expert", mend="give one")
+        raise BadTable("the expert has no name", where="expert", hint="give one")
     return name
 
 
@@ -38,7 +38,7 @@ def checked_share(repeats: float) -> float:
         raise BadTable(
             f"{repeats} is no share of questions to repeat",
             where="repeats",
-            mend="give 0 for none, 0.05 for every twentieth, up to 1",
+            hint="give 0 for none, 0.05 for every twentieth, up to 1",
         )
     return repeats
 
@@ -61,7 +61,7 @@ def check_pairs(asked: Sequence[Question], possible: Sequence[int], where: str) 
             f"more than once: "
             f"{first_few(f'{pair.query} with {pair.candidate}' for pair in repeated)}",
             where=where,
-            mend="keep one row of each",
+            hint="keep one row of each",
         )
     counts: dict[str, set[int]] = {}
     for pair, count in zip(asked, possible, strict=True):
@@ -76,5 +76,5 @@ def check_pairs(asked: Sequence[Question], possible: Sequence[int], where: str) 
             f"{plural(len(torn), 'query has', 'queries have')} "
             f"several numbers of possible candidates: {first_few(torn)}",
             where=where,
-            mend="give all pairs of a query the same: how many items may be its candidates",
+            hint="give all pairs of a query the same: how many items may be its candidates",
         )

@@ -143,14 +143,14 @@ class Database:
             raise StoreBroken(
                 "the vote book has lost its version",
                 where=self.place,
-                mend="take it from a copy",
+                hint="take it from a copy",
             )
         if found.version != schema.VERSION:
             raise BadTable(
                 f"the vote book has version {found.version} of the tables, "
                 f"and this likelens knows {schema.VERSION}",
                 where=self.place,
-                mend="use the likelens that made it, or import here what it exports by --rule all",
+                hint="use the likelens that made it, or import here what it exports by --rule all",
             )
         return int(found.seed)
 
@@ -171,20 +171,20 @@ class Database:
             raise BadTable(
                 f"a name or an id is no whole text: {error.object!r}",
                 where=self.place,
-                mend="write it in UTF-8",
+                hint="write it in UTF-8",
             ) from error
         except (sa.exc.StatementError, sa.exc.TimeoutError) as error:
             if _is_busy(error):
                 raise StoreBroken(
                     "another program is writing to the vote book",
                     where=self.place,
-                    mend="try again when it has ended",
+                    hint="try again when it has ended",
                 ) from error
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreBroken(
                 f"the database refuses: {reason[:200]}",
                 where=self.place,
-                mend="check that it is there, whole, and that you may write to it",
+                hint="check that it is there, whole, and that you may write to it",
             ) from error
 
 
@@ -202,13 +202,13 @@ def _server(text: str) -> sa.URL:
         raise BadTable(
             "this is no URL of a database",
             where=text.rpartition("@")[2],  # no password, whatever stands in it
-            mend="write postgresql://user:password@host/name, or the path of a SQLite file",
+            hint="write postgresql://user:password@host/name, or the path of a SQLite file",
         ) from error
     if url.drivername not in SERVERS:
         raise BadTable(
             f"votes are not kept in {url.drivername}",
             where=url.render_as_string(hide_password=True),
-            mend="give the path of a SQLite file, or postgresql://user:password@host/name",
+            hint="give the path of a SQLite file, or postgresql://user:password@host/name",
         )
     need("psycopg", extra="postgres", where=url.render_as_string(hide_password=True))
     return url.set(drivername="postgresql+psycopg")
@@ -225,7 +225,7 @@ def _check_file(path: Path, *, create: bool) -> None:
             raise BadTable(
                 "there is no such folder",
                 where=str(path.parent),
-                mend="make it first, or check the path",
+                hint="make it first, or check the path",
             )
         return
     with path.open("rb") as file:
@@ -238,7 +238,7 @@ def _no_book(place: str, why: str) -> BadTable:
     return BadTable(
         f"this is no vote book: {why}",
         where=place,
-        mend="give a vote book, or a path where none is yet",
+        hint="give a vote book, or a path where none is yet",
     )
 
 
@@ -246,7 +246,7 @@ def _nothing_there(place: str) -> BadTable:
     return BadTable(
         "there is no vote book",
         where=place,
-        mend="make one: likelens annotate import FILE --votes BOOK",
+        hint="make one: likelens annotate import FILE --votes BOOK",
     )
 
 

@@ -88,7 +88,7 @@ def read_content(
         raise BadTable(
             "known and repeated pairs are mixed into pairs to judge, and these are votes",
             where=str(path),
-            mend="leave them out, or give the file of a pool",
+            hint="leave them out, or give the file of a pool",
         )
     return content
 
@@ -99,7 +99,7 @@ def _read(path: Path, expert: str | None, known: Known) -> Content:
         raise BadTable(
             "there are no pairs in this file",
             where=str(path),
-            mend="give a table with the columns query and candidate, and of votes also vote",
+            hint="give a table with the columns query and candidate, and of votes also vote",
         )
     asked = _questions(rows, known)
     label = next((name for name in ("vote", "grade") if name in rows.columns), None)
@@ -149,7 +149,7 @@ def _questions(rows: Rows, known: Known) -> list[Question]:
                 f"{len(strange):,} of {len(rows):,} rows have {role} that are not in the "
                 f"catalogue: {first_few(dict.fromkeys(strange))}",
                 where=str(rows.path),
-                mend="give the catalogue that they are of, or leave them out",
+                hint="give the catalogue that they are of, or leave them out",
             )
     return asked
 
@@ -172,7 +172,7 @@ def _labels(rows: Rows, name: str) -> list[int]:
         raise BadTable(
             f"{len(other):,} of {len(rows):,} labels are neither 0 nor 1: {first_few(other)}",
             where=str(rows.path),
-            mend="give 1 for alike and 0 for not alike",
+            hint="give 1 for alike and 0 for not alike",
         )
     return [labels[cell] for cell in cells]
 
@@ -183,13 +183,13 @@ def _experts(rows: Rows, expert: str | None) -> list[str]:
         raise BadTable(
             "the file does not say whose votes these are",
             where=str(rows.path),
-            mend="name the expert (--expert NAME), or give a table with a column expert",
+            hint="name the expert (--expert NAME), or give a table with a column expert",
         )
     if expert is not None and "expert" in rows.columns:
         raise BadTable(
             f"the file says itself whose votes these are, and {expert!r} is named as well",
             where=str(rows.path),
-            mend="leave the name out, or the column",
+            hint="leave the name out, or the column",
         )
     return rows.filled("expert", "experts") if expert is None else [expert] * len(rows)
 
@@ -200,7 +200,7 @@ def _refuse_expert(rows: Rows, expert: str | None) -> None:
         raise BadTable(
             "an expert is named, and there is no column vote or grade",
             where=str(rows.path),
-            mend=f"the columns are: {', '.join(rows.columns)}; call that of the votes vote, or "
+            hint=f"the columns are: {', '.join(rows.columns)}; call that of the votes vote, or "
             "leave the expert out of pairs to judge",
         )
 
@@ -214,7 +214,7 @@ def _truths(rows: Rows, name: str) -> list[bool]:
             f"{plural(len(other), f'cell of {name} is', f'cells of {name} are')} "
             f"neither 0 nor 1: {first_few(other)}",
             where=str(rows.path),
-            mend=f"give 0 or 1, or leave the column {name} out",
+            hint=f"give 0 or 1, or leave the column {name} out",
         )
     return [TRUTHS[cell] for cell in cells]
 
@@ -228,7 +228,7 @@ def _seconds(rows: Rows) -> list[float | None]:
         raise BadTable(
             f"the column seconds does not hold numbers: {error}",
             where=str(rows.path),
-            mend="give numbers, or leave the column out",
+            hint="give numbers, or leave the column out",
         ) from error
     odd = [
         place
@@ -239,7 +239,7 @@ def _seconds(rows: Rows) -> list[float | None]:
         raise BadTable(
             f"{len(odd):,} cells of seconds are no time that an answer takes: {first_few(odd)}",
             where=str(rows.path),
-            mend="give seconds from 0, or nothing",
+            hint="give seconds from 0, or nothing",
         )
     return found
 
@@ -260,7 +260,7 @@ def _refuse_torn(keys: Sequence[tuple[Any, ...]], votes: Sequence[int], rows: Ro
             f"{plural(len(torn), 'vote stands', 'votes stand')} "
             f"twice with different values: {first_few(torn)}",
             where=str(rows.path),
-            mend="keep one of each; nothing of the file was taken",
+            hint="keep one of each; nothing of the file was taken",
         )
 
 
@@ -287,7 +287,7 @@ def _refuse_itself(asked: Sequence[Question], rows: Rows) -> None:
             f"{len(itself):,} of {len(asked):,} pairs to judge are of an item with itself: "
             f"{first_few(itself)}",
             where=str(rows.path),
-            mend="leave them out; if the queries are of another catalogue, name it: --queries",
+            hint="leave them out; if the queries are of another catalogue, name it: --queries",
         )
 
 
@@ -299,6 +299,6 @@ def _count(cell: str | None, what: str, rows: Rows, row: int) -> int:
         raise BadTable(
             f"{rows.places[row]} has the {what} {cell!r}",
             where=str(rows.path),
-            mend="give whole numbers from 1, and nothing for a rank that an encoder did not give",
+            hint="give whole numbers from 1, and nothing for a rank that an encoder did not give",
         )
     return int(cell)

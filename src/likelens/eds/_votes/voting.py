@@ -129,7 +129,7 @@ def _pair(database: Database, connection: sa.Connection, asked: Question) -> int
         raise BadTable(
             f"the pair {asked.query} with {asked.candidate} is not in the vote book",
             where=database.place,
-            mend="add it first, as a pair to judge",
+            hint="add it first, as a pair to judge",
         )
     return int(found)
 

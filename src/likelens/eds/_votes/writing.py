@@ -25,13 +25,13 @@ def check_writable(path: Path, rule: str, every_vote: str) -> None:
         raise BadTable(
             f"{kind or 'no suffix'} is not a kind of file that can be written",
             where=str(path),
-            mend=f"give a name ending in {', '.join(SUFFIXES)}",
+            hint=f"give a name ending in {', '.join(SUFFIXES)}",
         )
     if rule == every_vote and (kind == ".json" or kind in TREC_SUFFIXES):
         raise BadTable(
             "a file of this kind has no place for the names of experts",
             where=str(path),
-            mend="write .csv, .parquet or .jsonl, or resolve the votes by a rule",
+            hint="write .csv, .parquet or .jsonl, or resolve the votes by a rule",
         )
 
 
@@ -72,7 +72,7 @@ def by_path(rows: Sequence[Row], release: Release, path: Path) -> list[Row]:
         raise BadTable(
             f"{len(lost):,} of the judged items are not in the catalogue: {first_few(lost)}",
             where=str(path),
-            mend="give the catalogue that they are of; --queries names that of the queries",
+            hint="give the catalogue that they are of; --queries names that of the queries",
         )
     return [row | {side: paths[row[side]] for side, paths in sides.items()} for row in rows]
 
@@ -103,5 +103,5 @@ def _refuse_blanks(path: Path, rows: Sequence[Row]) -> None:
             f"blanks, which part the columns of TREC qrels: "
             f"{first_few(map(repr, blank))}",
             where=str(path),
-            mend="write .csv or .jsonl",
+            hint="write .csv or .jsonl",
         )

@@ -72,7 +72,7 @@ class Settings:
                 raise BadSpec(
                     f"{name} is {value}",
                     where=f"who-to-trust, {name}",
-                    mend=f"give {low} to {high:,}",
+                    hint=f"give {low} to {high:,}",
                 )
 
     def pairs(self, hours: float) -> int:

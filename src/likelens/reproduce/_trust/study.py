@@ -227,7 +227,7 @@ def trust(
         raise BadSpec(
             f"seeds is {seeds}, which says nothing of other shops",
             where="who-to-trust, seeds",
-            mend=f"give 2 at least, {FEWEST} for intervals; 20 are usual",
+            hint=f"give 2 at least, {FEWEST} for intervals; 20 are usual",
         )
     places_of = {seed: Path(work) / f"seed-{seed:03d}.json" for seed in range(seeds)}
     shops = {seed: _kept(path, seed, settings) for seed, path in places_of.items()}

@@ -68,7 +68,7 @@ class Listed:
             BadTable: there are none.
         """
         if self.boxes is None:
-            raise BadTable(self.no_boxes, where="--bbox", mend="add it, or leave --bbox out")
+            raise BadTable(self.no_boxes, where="--bbox", hint="add it, or leave --bbox out")
         return self.boxes
 
 
@@ -117,6 +117,6 @@ def find_dataset(table: Path) -> Dataset | None:
         raise BadTable(
             f"the second line, {lines[1][:80]!r}, is the header of no data set that is known",
             where=str(table),
-            mend=f"give the list as it was published; known are: {', '.join(DATASETS.names())}",
+            hint=f"give the list as it was published; known are: {', '.join(DATASETS.names())}",
         )
     return None

@@ -55,7 +55,7 @@ class ConsumerToShop(Dataset):
                 f"{plural(len(torn), 'picture belongs', 'pictures belong')} "
                 f"to two items: {first_few(torn)}",
                 where=str(table),
-                mend="correct them, or get the file again",
+                hint="correct them, or get the file again",
             )
         ids = list(items)
         above = [folders(name, 2) for name in ids]

@@ -62,14 +62,14 @@ def read_list(path: Path, header: Sequence[str], *, names: int = 1) -> list[tupl
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadTable(
-            f"the list cannot be read: {reason}", where=str(path), mend="get the file again"
+            f"the list cannot be read: {reason}", where=str(path), hint="get the file again"
         ) from error
     if len(lines) < 2 or not lines[0].isdecimal() or lines[1].split() != list(header):
         raise BadTable(
             f"the list does not start with a count and the header {' '.join(header)}, "
             f"but with {first_few(map(repr, lines[:2])) or 'nothing'}",
             where=str(path),
-            mend="give the list as it was published",
+            hint="give the list as it was published",
         )
     split = _splitter(names, len(header))
     found = {number: split(line) for number, line in enumerate(lines[2:], 3) if line}
@@ -79,7 +79,7 @@ def read_list(path: Path, header: Sequence[str], *, names: int = 1) -> list[tupl
             f"{plural(len(wrong), 'line is', 'lines are')} "
             f"not {' '.join(header)}: lines {first_few(wrong)}",
             where=str(path),
-            mend="mend those lines, or get the file again",
+            hint="fix those lines, or get the file again",
         )
     rows = [row for row in found.values() if row is not None]
     pictures = len({name for row in rows for name in row[:names]})
@@ -87,7 +87,7 @@ def read_list(path: Path, header: Sequence[str], *, names: int = 1) -> list[tupl
         raise BadTable(
             f"the first line says {int(lines[0]):,} rows, and there are {len(rows):,}",
             where=str(path),
-            mend="get the file again, or correct its first line",
+            hint="get the file again, or correct its first line",
         )
     return rows
 
@@ -119,7 +119,7 @@ def check_status(rows: Sequence[tuple[str, ...]], known: Sequence[str], path: Pa
             f"{plural(len(odd), 'row has', 'rows have')} "
             f"a status that is none of {', '.join(known)}: {first_few(odd)}",
             where=str(path),
-            mend="correct them, or get the file again",
+            hint="correct them, or get the file again",
         )
 
 
@@ -146,7 +146,7 @@ def read_boxes(home: Path, name: str, words: Sequence[str]) -> Boxes | None:
             f"{plural(len(wrong), 'box is', 'boxes are')} "
             f"not four whole numbers: {first_few(wrong)}",
             where=str(path),
-            mend="mend those lines, or get the file again",
+            hint="fix those lines, or get the file again",
         )
     corners: dict[str, list[int]] = {}
     given = [(row[0], [int(side) for side in row[-4:]]) for row in rows]
@@ -156,7 +156,7 @@ def read_boxes(home: Path, name: str, words: Sequence[str]) -> Boxes | None:
             f"{plural(len(torn), 'line gives', 'lines give')} "
             f"a picture another box than a line before: {first_few(torn)}",
             where=str(path),
-            mend="keep one of them, or get the file again",
+            hint="keep one of them, or get the file again",
         )
     return Boxes(
         {name: (x1, y1, x2 - x1, y2 - y1) for name, (x1, y1, x2, y2) in corners.items()},

@@ -32,7 +32,7 @@ def choose_parts(
         raise BadTable(
             f"the data set has no part {first_few(unknown)}",
             where=f"--part, {table}",
-            mend=f"the parts are: {', '.join(known)}; or give a JSON file that lists pictures",
+            hint=f"the parts are: {', '.join(known)}; or give a JSON file that lists pictures",
         )
     rows = [row for row, parts in enumerate(listed.parts) if not named or {*parts} & {*named}]
     notes: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def choose_parts(
         raise BadTable(
             f"no picture is in --part {','.join(part)}",
             where=str(table),
-            mend="name fewer files, or a list of this data set's pictures",
+            hint="name fewer files, or a list of this data set's pictures",
         )
     return listed.take(rows) if part else listed, notes
 
@@ -76,7 +76,7 @@ def read_pictures(path: Path) -> set[str]:
         raise BadTable(
             "this lists no pictures",
             where=str(path),
-            mend='give {"seeds": [path, ...]} or {"images": [{"path": path}, ...]}',
+            hint='give {"seeds": [path, ...]} or {"images": [{"path": path}, ...]}',
         )
     return set(paths)
 
@@ -92,5 +92,5 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadTable(
-            f"the JSON file cannot be read: {reason}", where=str(path), mend="get the file again"
+            f"the JSON file cannot be read: {reason}", where=str(path), hint="get the file again"
         ) from error

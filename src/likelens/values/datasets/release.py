@@ -84,7 +84,7 @@ def describe(
             f"in both catalogues with another product, category or "
             f"box: {first_few(sorted(torn))}",
             where=str(catalogue.layout.source),
-            mend="describe them alike in both",
+            hint="describe them alike in both",
         )
     return Release(
         images=tuple((found | asking).values()),
@@ -104,7 +104,7 @@ def _root(catalogue: Catalogue, queries: Catalogue | None) -> Path:
         raise BadTable(
             "the pictures of the two catalogues lie on two drives",
             where=" and ".join(map(str, folders)),
-            mend="the VSD release has one folder of pictures: bring them together",
+            hint="the VSD release has one folder of pictures: bring them together",
         ) from error
 
 
@@ -124,7 +124,7 @@ def _paths(catalogue: Catalogue, root: Path) -> dict[str, str]:
             f"{plural(len(twice), 'item shares', 'items share')} "
             f"a picture with another one: {first_few(twice)}",
             where=str(catalogue.layout.source),
-            mend="the VSD release tells items by their pictures: give each item a file of its own",
+            hint="the VSD release tells items by their pictures: give each item a file of its own",
         )
     return dict(zip(catalogue.ids, paths, strict=True))
 

@@ -38,7 +38,7 @@ class Vsd(Dataset):
             raise BadTable(
                 "the metadata has no list of images",
                 where=str(table),
-                mend='give {"images": [{"id": ..., "path": ...}, ...]}',
+                hint='give {"images": [{"id": ..., "path": ...}, ...]}',
             )
         _refuse(entries, _lacks_name, "have no path or no id", table)
         _refuse(entries, _odd_box, "have a bbox that is not [x, y, h, w] or two corners", table)
@@ -79,7 +79,7 @@ def _refuse(entries: Sequence[Any], wrong: Callable[[Any], bool], what: str, tab
         raise BadTable(
             f"{len(found):,} of {len(entries):,} images {what}: {first_few(found)}",
             where=str(table),
-            mend="correct them, or get the file again",
+            hint="correct them, or get the file again",
         )
 
 
