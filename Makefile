@@ -9,7 +9,7 @@ demo: $(VENV)/light
 	$(BIN)/likelens demo
 
 test: $(VENV)/dev lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"x")
 
     def on_silent(self, _):
-        self.server.closing.wait(5)
+        self.server.closing.wait()
 
     def on_gibberish(self, _):
         self.wfile.write(b"220 mail.example ESMTP\r\n")
@@ -241,9 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(json.dumps(body).encode(), kind="application/json; charset=UTF-8")
 
 
-def wait_until(ready, seconds=5.0):
-    """Wait until something is so, for tests of what other threads do."""
+def wait_until(ready, seconds=120.0):
+    """Wait for an event in another thread or process, and fail if it never happens."""
     end = time.monotonic() + seconds
     while not ready():
-        assert time.monotonic() < end, "it never came to be"
+        assert time.monotonic() < end, "the event did not happen"
         time.sleep(0.005)

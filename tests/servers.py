@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 class NoServer(Exception):
@@ -69,18 +69,28 @@ def _running(folder: Path, user: dict) -> Iterator[int]:
         raise NoServer(f"initdb cannot be run: {error}") from error
     if made.returncode:
         raise NoServer(f"initdb fails: {made.stderr.strip()[-200:]}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    start = [programs() / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([*start, "-F"], stdout=log, stderr=log, **shared)
+    start = [programs() / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-F"]
+    for attempt in range(5):  # another server may take the free port before ours does
+        port = _free_port()
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen([*start, "-p", str(port)], stdout=log, stderr=log, **shared)
+        try:
+            _wait(server, port, folder / "log")
+            break
+        except NoServer:
+            if attempt == 4:
+                raise
     try:
-        _wait(server, port, folder / "log")
         yield port
     finally:
         server.send_signal(signal.SIGINT)  # which does not wait for those who are connected
         server.wait(PATIENCE_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _wait(server: subprocess.Popen, port: int, log: Path) -> None:

@@ -13,7 +13,7 @@ from misbehaving import Server
 
 SECRET = "AIza-very+secret"
 QUICK = Manners(
-    delay_seconds=0.0, timeout_seconds=5.0, retries=1, backoff_seconds=0.001, allow_private=True
+    delay_seconds=0.0, timeout_seconds=120.0, retries=1, backoff_seconds=0.001, allow_private=True
 )
 QUOTA = (
     429,

@@ -1,11 +1,8 @@
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import textwrap
 import threading
-import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -565,7 +562,7 @@ def test_a_panic_in_the_tables_library_is_one_sentence(many, tmp_path, monkeypat
 
 
 KILLED = """
-import sys, time
+import os, sys, threading
 sys.path.insert(0, {tests!r})
 import likelens._embed.jobs
 from likelens import Catalogue, open_store
@@ -573,35 +570,36 @@ from unit.test_embed import MeanColour
 
 likelens._embed.jobs.COMMIT_ROWS = 4
 
-class Slow(MeanColour):
+class Telling(MeanColour):
     def prepare(self, image):
-        time.sleep(0.02)
+        os.write(1, b"image\\n")
+        if self.seen > {images} + 4:  # it is killed before it gets to the end
+            threading.Event().wait()
         return super().prepare(image)
 
-print("go", flush=True)
-likelens._embed.fill(Catalogue.open({table!r}), Slow(), open_store({store!r}))
+likelens._embed.fill(Catalogue.open({table!r}), Telling(), open_store({store!r}))
 """
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.6])
-def test_a_killed_run_goes_on_where_it_was(tmp_path, seconds):
+@pytest.mark.parametrize("images", [1, 9, 22, 41])
+def test_a_killed_run_goes_on_where_it_was(tmp_path, images):
     for number in range(60):
         paint(tmp_path / "images" / f"{number:02}.png", number)
     table = tmp_path / "t.csv"
     table.write_text("id\n" + "".join(f"{number:02}\n" for number in range(60)))
     place = tmp_path / "store"
     tests = str(Path(__file__).parent.parent)
-    script = textwrap.dedent(KILLED).format(tests=tests, table=str(table), store=str(place))
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tests)
-    assert child.stdout.readline() == b"go\n"
-    time.sleep(seconds)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    script = KILLED.format(tests=tests, table=str(table), store=str(place), images=images)
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tests) as child:
+        for _ in range(images):
+            assert child.stdout.readline() == b"image\n"
+        child.kill()
 
     catalogue = Catalogue.open(table)
     store = open_store(place)
     before = len(store.known("test:mean")) if store.cards() else 0
+    assert before < 60
     encoder = MeanColour()
     run = fill(catalogue, encoder, store)
     assert run.kept == before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import zlib
 
 import numpy as np
@@ -19,6 +18,7 @@ from likelens.index.lock import ReadWriteLock
 from likelens.index.options import Options
 from likelens.index.rows import Rows
 from likelens.values.errors import BadShape, BadSpec, BadTable, IndexBroken
+from misbehaving import wait_until
 
 WRONG = [
     ("", "not the name of an index"),
@@ -295,24 +295,26 @@ def test_the_seal_is_that_of_the_bytes(tmp_path):
     assert path.read_bytes()[: container.SEAL].hex() == other
 
 
-def test_readers_share_the_lock_and_a_writer_has_it_alone():
+def test_readers_share_the_lock_and_a_writer_has_it_alone(monkeypatch):
     lock = ReadWriteLock()
     inside: list[str] = []
+    waiting, real = [], lock._gate.wait
+    monkeypatch.setattr(lock._gate, "wait", lambda: (waiting.append(1), real()))
     writer = threading.Thread(target=lambda: _write(lock, inside))
     with lock:
         other = threading.Thread(target=lambda: _read(lock, inside))
         other.start()
-        other.join(10)
+        other.join()
         assert inside == ["read"]  # a second reader came and went
         writer.start()
-        time.sleep(0.05)
+        wait_until(lambda: len(waiting) == 1)
         assert inside == ["read"]  # the writer waits
         late = threading.Thread(target=lambda: _read(lock, inside))
         late.start()
-        time.sleep(0.05)
+        wait_until(lambda: len(waiting) == 2)
         assert inside == ["read"]  # and a late reader waits behind it
-    writer.join(10)
-    late.join(10)
+    writer.join()
+    late.join()
     assert inside == ["read", "write", "read"]
 
 

@@ -167,7 +167,7 @@ def test_threads_may_share_a_gpu_and_large_batches_are_prepared_by_several(monke
     assert encoder.at(SPEC).parallel
     monkeypatch.setattr(base, "cores", lambda: 2)
     workers, real = set(), encoder.prepare
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=120)
 
     def noted(picture):
         if threading.get_ident() not in workers:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from itertools import count, pairwise
 
@@ -291,15 +288,16 @@ from likelens.eds import VoteBook
 book = VoteBook.open(sys.argv[1])
 print("ready", flush=True)
 while pair := book.next_pair(sys.argv[2]):
+    if len(sys.argv) > 3 and not sys.stdin.readline():  # a vote for each line, if so asked
+        break
     book.put(sys.argv[2], *pair, int(pair.candidate[1:]) % 2)
     print(*pair, flush=True)
 """
 
 
-def voter(place, name):
-    return subprocess.Popen(
-        [sys.executable, "-c", VOTER, place, name], stdout=subprocess.PIPE, text=True
-    )
+def voter(place, name, *more, **streams):
+    command = [sys.executable, "-c", VOTER, place, name, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **streams)
 
 
 class TestAtOnce:
@@ -311,12 +309,14 @@ class TestAtOnce:
         with VoteBook.open(place) as book:
             book.add_pool(*zip(*self.pairs, strict=True), repeats=0)
             for kill in range(6):
-                process = voter(place, "Ann")
-                process.stdout.readline()
-                time.sleep(0.02 + 0.03 * kill)
-                os.kill(process.pid, signal.SIGKILL)
-                lines = process.communicate()[0].splitlines()
-                acknowledged |= {tuple(line.split()) for line in lines if line.count("c") == 1}
+                with voter(place, "Ann", "on demand", stdin=subprocess.PIPE) as process:
+                    wanted = 1 + 7 * kill
+                    process.stdin.write("\n" * wanted)
+                    process.stdin.flush()
+                    lines = [process.stdout.readline() for _ in range(wanted)]  # first: ready
+                    process.kill()  # within the last of these votes, or just before or after it
+                    lines += process.stdout.readlines()
+                acknowledged |= {tuple(line.split()) for line in lines[1:] if line.endswith("\n")}
                 votes = counts(book)
                 assert {("Ann", *pair) for pair in acknowledged} <= set(votes)
                 assert len(votes) - len(acknowledged) <= kill + 1  # written, not yet told
