@@ -21,7 +21,7 @@ from .encoders.running import Running
 from .index.base import build_index
 from .store.base import Store, open_store
 from .store.memory import MemoryStore
-from .values.arrays import Array, Floats, Positions, unit_rows
+from .values.arrays import Array, Floats, Positions, unit_rows, unit_sparse_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
 from .values.errors import BadTable, MissingExtra, NoWeights, first_few, plural
@@ -355,17 +355,9 @@ def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]
     return scores[keep].reshape(shape), positions[keep].reshape(shape)
 
 
-def _unit_tags(tags: Tags) -> Any:
-    from scipy.sparse import csr_array
-
-    matrix = tags.matrix.astype(np.float64)
-    lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1))
-    return csr_array(matrix.multiply(1 / np.where(lengths > 0, lengths, 1)[:, None]))
-
-
 def _tag_similarity(tags: Tags, queries: Positions, neighbours: Positions) -> Array:
     """(q, depth) cosine of tag vectors between each query and its neighbours."""
-    unit = _unit_tags(tags)
+    unit = unit_sparse_rows(tags.matrix)
     gains = np.empty(neighbours.shape)
     for rank in range(neighbours.shape[1]):
         pairs = unit[queries].multiply(unit[neighbours[:, rank]])
@@ -375,7 +367,7 @@ def _tag_similarity(tags: Tags, queries: Positions, neighbours: Positions) -> Ar
 
 def _ideal_gains(tags: Tags, queries: Positions) -> Array:
     """(q, depth) the largest tag similarities of each query to any other item, downwards."""
-    unit = _unit_tags(tags)
+    unit = unit_sparse_rows(tags.matrix)
     other = unit.T.tocsr()
     depth = min(DEPTH, len(tags) - 1)
     best = np.empty((len(queries), depth))

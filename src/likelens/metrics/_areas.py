@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, Positions
+from ..values.arrays import Array, Floats, Positions, as_array, check_numbers
 from ..values.errors import BadShape, first_few
 from ..values.scores import QueryScores
 
@@ -104,14 +104,17 @@ def check_scores(scores: npt.ArrayLike, count: int, *, where: str) -> Floats:
     Raises:
         BadShape: not one finite number per pair; the message counts and names them.
     """
-    values = np.asarray(scores)
+    values = as_array(scores, where=where)
     if values.shape != (count,) or values.dtype.kind not in "fiub":
         raise BadShape(
             f"scores of shape {values.shape} and type {values.dtype} for {count:,} pairs",
             where=where,
             hint="give one number per pair",
         )
-    values = values.astype(np.float64)
+    if values.dtype.kind in "iu":
+        return check_numbers(values, where=where)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float64)
     broken = np.flatnonzero(~np.isfinite(values))
     if broken.size:
         raise BadShape(
@@ -128,7 +131,7 @@ def check_labels(labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.bool_]:
     Raises:
         BadShape: no single dimension, or labels other than 0 and 1, counted and named.
     """
-    values = np.asarray(labels)
+    values = as_array(labels, where=where)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
         raise BadShape(
             f"labels of shape {values.shape} and type {values.dtype}",

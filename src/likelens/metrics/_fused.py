@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..values.arrays import Floats
+from ..values.arrays import Floats, unit_sparse_rows
 from ..values.errors import BadTable
 
 CHUNK_ENTRIES = 2**22
@@ -75,13 +75,9 @@ class FusionScore:
 
 def _tag_sums(tags: Any, own_factor: float) -> tuple[Any, Floats, Floats]:
     """Unit rows of tags, T_i of each, and each one's cosine with itself less the mean."""
-    from scipy.sparse import csr_array
-
-    matrix = csr_array(tags, dtype=np.float64)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    rows = csr_array(matrix.multiply((1 / np.where(lengths > 0, lengths, 1))[:, None]))
+    rows: Any = unit_sparse_rows(tags)
     mean = np.asarray(rows.mean(axis=0)).ravel()
-    scatter = (rows.T @ rows).toarray() - len(lengths) * np.outer(mean, mean)
+    scatter = (rows.T @ rows).toarray() - rows.shape[0] * np.outer(mean, mean)
     own = np.asarray(rows.multiply(rows).sum(axis=1)).ravel() - rows @ mean
     spread = np.concatenate(
         [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Positions
+from ..values.arrays import Positions, as_array
 from ..values.errors import BadShape, first_few
 
 NONE = -1
@@ -58,15 +58,15 @@ def hubness(positions: npt.ArrayLike, n: int) -> Hubness:
         >>> found.counts, found.orphans, found.largest
         (array([1, 2, 2, 0]), 0.25, array([1, 2, 0]))
     """
-    lists = np.asarray(positions)
-    if lists.ndim != 2 or (lists.size and lists.dtype.kind not in "iu") or n < 0:
+    lists = as_array(positions, where="hubness")
+    whole = isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0
+    if lists.ndim != 2 or (lists.size and lists.dtype.kind not in "iu") or not whole:
         raise BadShape(
             f"positions of shape {lists.shape} and type {lists.dtype} in a gallery of {n} items",
             where="hubness",
             hint="give a matrix (queries, k) of whole numbers, -1 for none",
         )
-    listed = lists.astype(np.int64).ravel()
-    outside = listed[(listed < NONE) | (listed >= n)]
+    outside = lists[(lists < NONE) | (lists >= n)]
     if outside.size:
         raise BadShape(
             f"{outside.size:,} positions lie outside a gallery of {n:,} items: "
@@ -74,6 +74,7 @@ def hubness(positions: npt.ArrayLike, n: int) -> Hubness:
             where="hubness",
             hint=f"give positions from 0 to {n - 1:,}, or -1 for none",
         )
+    listed = lists.astype(np.int64).ravel()
     counts = np.bincount(listed[listed != NONE], minlength=n).astype(np.int64)
     order = np.argsort(-counts, kind="stable")[:LARGEST]
     orphans = float((counts == 0).mean()) if n else float("nan")

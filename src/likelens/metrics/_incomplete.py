@@ -100,7 +100,7 @@ def _checked(
 ) -> tuple[Positions, Positions, int]:
     """Distinct judgements by query and rank, what was not found last; their ranks; queries."""
     judged, first = check_judgements(judgements, queries=queries, labels=(0, 1, -1))
-    given = check_ranks(ranks, (len(np.asarray(judgements)),), MISS)[first].astype(np.int64)
+    given = check_ranks(ranks, (len(np.asarray(judgements)),), MISS)[first]
     order = np.lexsort((given, given == MISS, judged[:, 0]))
     count = int(judged[:, 0].max()) + 1 if queries is None else queries
     return judged[order], given[order], count

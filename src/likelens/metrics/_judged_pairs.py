@@ -7,9 +7,12 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Positions
+from ..values.arrays import Array, Positions, as_array
 from ..values.errors import BadShape, first_few
 from ..values.relevance import NONE, coded
+
+MOST = 2**31 - 1
+"""The largest number of a query or candidate where their count is not given."""
 
 MISS = 0
 """The rank of a candidate that the deduplicated list does not show."""
@@ -40,7 +43,9 @@ def check_judgements(
             not there; one pair with two labels; a query
             with itself. The message counts them and names the first.
     """
-    table = np.asarray(judgements)
+    table = as_array(judgements, where="judgements")
+    if table.dtype.kind == "u":
+        table = table.astype(np.float64)  # signed, and too large stays too large
     if table.ndim != 2 or table.shape[1] != 3 or table.dtype.kind not in "iufb":
         if table.size == 0:
             raise _refused("there are no judgements", "give at least one judged pair")
@@ -61,8 +66,8 @@ def check_judgements(
     for column, (name, count) in enumerate((("queries", queries), ("candidates", items))):
         values = pairs[:, column]
         outside = (values < 0) | (values != np.floor(values))
-        outside |= False if count is None else values >= count
-        there = "counted from 0" if count is None else f"from 0 to {count - 1:,}"
+        outside |= values > MOST if count is None else values >= count
+        there = f"from 0 to {MOST:,}" if count is None else f"from 0 to {count - 1:,}"
         hint = "leave out the judgements of what is not there"
         _refuse(outside, table, f"{name} that are not {there}", hint)
     judged = table.astype(np.int64)

@@ -83,8 +83,9 @@ def ndcg(
     found, best = found[:, :k], best[:, :k]
     if gain == "exponential":
         found, best = _exponential(found, "gains"), _exponential(best, "ideal")
+    scale = np.where(best[:, :1] > 0, best[:, :1], 1.0)
     discount = 1.0 / np.log2(np.arange(2, k + 2))
-    reached, possible = found @ discount, best @ discount
+    reached, possible = (found / scale) @ discount, (best / scale) @ discount
     beaten = np.flatnonzero(reached > possible * (1 + 1e-9))
     if beaten.size:
         raise BadShape(

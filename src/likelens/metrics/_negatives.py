@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Positions
+from ..values.arrays import EXACT, Array, Positions, as_array
 from ..values.errors import BadShape, BadSpec, first_few
 from ..values.relevance import NONE
 from ._judged_pairs import check_judgements
@@ -69,7 +69,7 @@ def sampled_negatives(
             where="sampled_negatives",
             hint="give at least one baseline, ranks from 1, and at least one per positive",
         )
-    lists = {name: _checked(name, np.asarray(found), high) for name, found in rankings.items()}
+    lists = {name: _checked(name, found, high) for name, found in rankings.items()}
     counts = {len(found) for found in lists.values()}
     if len(counts) > 1:
         raise BadShape(
@@ -97,17 +97,18 @@ def sampled_negatives(
     return pairs[np.lexsort((drawn, rows))]
 
 
-def _checked(name: str, found: Array, high: int) -> Array:
+def _checked(name: str, given: npt.ArrayLike, high: int) -> Array:
+    found = as_array(given, where=f"rankings, {name}")
     if found.ndim != 2 or (found.size and found.dtype.kind not in "iu"):
         raise BadShape(
             f"lists of shape {found.shape} and type {found.dtype}",
             where=f"rankings, {name}",
             hint="give a matrix (queries, depth) of gallery positions, best first",
         )
-    wrong = np.count_nonzero(found < NONE)
+    wrong = np.count_nonzero((found < NONE) | (found > EXACT))
     if wrong:
         raise BadShape(
-            f"{wrong:,} of {found.size:,} positions are below {NONE}",
+            f"{wrong:,} of {found.size:,} positions are below {NONE} or beyond 2^53",
             where=f"rankings, {name}",
             hint=f"count positions from 0, and give {NONE} for an empty place",
         )
@@ -122,8 +123,9 @@ def _checked(name: str, found: Array, high: int) -> Array:
 
 
 def _own(own: npt.ArrayLike | None, queries: int) -> Positions:
-    places = np.full(queries, NONE) if own is None else np.asarray(own)
-    if places.shape != (queries,) or places.dtype.kind not in "iu":
+    places = np.full(queries, NONE) if own is None else as_array(own, where="own")
+    fits = places.shape == (queries,) and places.dtype.kind in "iu"
+    if not fits or (places < NONE).any() or (places > EXACT).any():
         raise BadShape(
             f"own of shape {places.shape} and type {places.dtype} for {queries:,} queries",
             where="own",

@@ -11,11 +11,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, check_vectors, unit_rows
+from ..values.arrays import Array, Floats, check_numbers, check_vectors, unit_rows
 from ..values.errors import BadShape
 
 SAME = 1e-6
 """Cosines nearer than this to each other or to 1 differ by rounding."""
+
+LARGEST = 1e3
+"""Similarities beyond this are no cosines, whatever was rounded."""
 
 CHUNK_ROWS = 16_384
 
@@ -205,10 +208,10 @@ def _matrix(values: npt.ArrayLike, where: str) -> Floats:
     Raises:
         BadShape: no matrix, or not finite.
     """
-    matrix = np.asarray(values, np.float64)
-    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+    matrix = check_numbers(values, where=where)
+    if matrix.ndim != 2 or np.abs(matrix).max(initial=0.0) > LARGEST:
         raise BadShape(
-            f"similarities of shape {matrix.shape} must be a finite matrix",
+            f"similarities of shape {matrix.shape} must be a matrix of cosines",
             where=where,
             hint="give one row of cosine similarities per query",
         )
@@ -228,18 +231,12 @@ def _fitting(
         BadShape: they do not fit, or are not finite.
     """
     s = _matrix(similarities, where)
-    x, y = np.asarray(of_queries, np.float64), np.asarray(of_items, np.float64)
+    x, y = (check_numbers(given, where=where) for given in (of_queries, of_items))
     tail = () if width == 1 else (width,)
     if x.shape != (len(s), *tail) or y.shape not in ((*s.shape, *tail), (s.shape[1], *tail)):
         raise BadShape(
             f"similarities of shape {s.shape}, of_queries {x.shape} and of_items {y.shape}",
             where=where,
             hint=f"give shapes (q, k), {('q', *tail)} and {('q', 'k', *tail)}".replace("'", ""),
-        )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise BadShape(
-            "what is known of queries or items holds NaN or infinity",
-            where=where,
-            hint="compute it from finite similarities",
         )
     return s, x.reshape(len(s), 1, width), y.reshape(*y.shape[: y.ndim - len(tail)], width)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, Positions
+from ..values.arrays import Array, Floats, Positions, as_array, check_integers
 from ..values.errors import BadShape, BadSpec, first_few
 from ..values.scores import QueryScores
 from .base import Laws, check_depth, check_gains
@@ -249,7 +249,7 @@ def map_at_r(gains: npt.ArrayLike, relevant: npt.ArrayLike) -> QueryScores:
 
 def _top(gains: npt.ArrayLike, k: int | None) -> npt.NDArray[np.bool_]:
     """(n_queries, k): whether the item at each of the first k ranks is relevant."""
-    matrix: Array = np.asarray(gains)
+    matrix: Array = as_array(gains, where="gains")
     if matrix.dtype != np.bool_ or matrix.ndim != 2 or not matrix.shape[1]:
         matrix = check_gains(gains, where="gains")
     if k is None:
@@ -287,17 +287,15 @@ def _at_least_one(relevant: npt.ArrayLike, found: npt.NDArray[np.bool_]) -> Posi
 
 
 def _counts(relevant: npt.ArrayLike, queries: int) -> Positions:
-    counts = np.asarray(relevant)
-    kind = counts.dtype.kind
-    if kind == "f" and np.isfinite(counts).all() and (counts == np.floor(counts)).all():
-        kind = "i"
-    if counts.shape != (queries,) or kind not in "iu" or (counts < 0).any():
+    hint = "give one whole number from 0 per query"
+    counts = check_integers(relevant, where="relevant", hint=hint)
+    if counts.shape != (queries,) or (counts < 0).any():
         raise BadShape(
-            f"relevant of shape {counts.shape} and type {counts.dtype} for {queries:,} queries",
+            f"relevant of shape {counts.shape} for {queries:,} queries, or below 0",
             where="relevant",
-            hint="give one whole number from 0 per query",
+            hint=hint,
         )
-    return counts.astype(np.int64)
+    return counts
 
 
 def _scores(

@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ..values.arrays import Floats, Positions, check_vectors, unit_rows
+from ..values.arrays import (
+    Floats,
+    Positions,
+    check_integers,
+    check_vectors,
+    unit_rows,
+    unit_sparse_rows,
+)
 from ..values.errors import BadShape
 from ..values.scores import QueryScores
+from ._tag_rows import unit_csr
 
 SIMILARITIES = 4_000_000
 """Similarities of queries to the gallery at a time: 32 MB."""
@@ -47,7 +55,9 @@ def stress_scores(
     """
     clean = check_vectors(clean_vectors, where="clean vectors")
     worse = check_vectors(degraded_vectors, where="degraded vectors")
-    rows = np.asarray(query_rows, np.int64)
+    rows = check_integers(query_rows, where="query rows")
+    if not hasattr(tags, "tocsr"):
+        tags = check_vectors(tags, where="tags")
     if rows.shape != (len(worse),) or clean.shape[1] != worse.shape[1]:
         raise BadShape(
             f"vectors {worse.shape} of {rows.size} queries do not fit a gallery {clean.shape}",
@@ -73,14 +83,9 @@ class Gallery:
     """
 
     def __init__(self, vectors: Floats, tags: Any) -> None:
-        from scipy.sparse import csr_array
-
         self.vectors = unit_rows(vectors)
         self.vectors -= self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        matrix = csr_array(tags, dtype=np.float64)
-        lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-        scale = 1 / np.where(lengths > 0, lengths, 1)
-        self.tags = csr_array(matrix.multiply(scale[:, None]))
+        self.tags = unit_csr(tags) if hasattr(tags, "tocsr") else unit_sparse_rows(tags)
         self.turned = self.tags.T.tocsr()
 
     def scores(self, rows: Positions, vectors: Floats) -> Floats:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, Positions, check_vectors
+from ..values.arrays import (
+    Array,
+    Floats,
+    Positions,
+    as_array,
+    check_vectors,
+    unit_sparse_rows,
+)
 from ..values.errors import BadShape, first_few
 from ._images import parts
 from ._moments import lengths, rounding_noise, spacing
@@ -167,7 +174,7 @@ def tag_rows(tags: TagMatrix) -> TagRows:
     Raises:
         BadShape: not a matrix of finite numbers, or it has no columns.
     """
-    return SparseTags(tags) if hasattr(tags, "tocsr") else DenseTags(np.asarray(tags))
+    return SparseTags(tags) if hasattr(tags, "tocsr") else DenseTags(as_array(tags, where="tags"))
 
 
 def unit_csr(tags: Any) -> csr_array[np.float64]:
@@ -186,9 +193,7 @@ def unit_csr(tags: Any) -> csr_array[np.float64]:
             where="tags",
             hint="give 0 and 1, or weights",
         )
-    matrix = csr_array(tags, dtype=np.float64, copy=True)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
+    matrix = csr_array(tags, dtype=np.float64)
     items = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     broken = np.unique(items[~np.isfinite(matrix.data)])
     if broken.size:
@@ -197,12 +202,7 @@ def unit_csr(tags: Any) -> csr_array[np.float64]:
             where="tags",
             hint="give finite weights",
         )
-    largest = np.zeros(matrix.shape[0])
-    np.maximum.at(largest, items, np.abs(matrix.data))
-    matrix.data /= largest[items]
-    squares = np.bincount(items, matrix.data**2, matrix.shape[0])
-    matrix.data /= np.sqrt(squares)[items]
-    return matrix
+    return unit_sparse_rows(matrix)
 
 
 def tag_moments(tags: TagRows) -> TagMoments:

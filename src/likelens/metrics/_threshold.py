@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Floats
+from ..values.arrays import Floats, Positions, check_numbers
 from ..values.errors import BadShape, BadSpec
+from ..values.relevance import NONE, coded
 
 ABOVE = 2e-6
 """By how much a threshold lies above the similarity that it must shut out."""
@@ -45,7 +47,7 @@ def calibrate(
     best: npt.ArrayLike,
     *,
     false_alarm: float = 0.01,
-    groups: npt.ArrayLike | None = None,
+    groups: Iterable[Hashable | None] | None = None,
     level: float = 0.95,
     seed: int = 0,
     resamples: int = 1_000,
@@ -66,7 +68,7 @@ def calibrate(
     Args:
         best: (n,) similarity of each query's best match, where none is a true match.
         false_alarm: the rate, above 0 and below 1.
-        groups: (n,) class or product of each query; each its own if not given.
+        groups: (n,) class or product of each query; each its own if not given, or None.
         level: confidence of the interval, between 0 and 1.
         seed: of the draws.
         resamples: number of draws, at least 100.
@@ -105,10 +107,11 @@ def calibrate(
         drawn[turn] = ranked[place]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     value = float(ranked[rank - 1])
+    above = ABOVE * max(1.0, abs(value))
     return Threshold(
-        value=value + ABOVE,
-        low=min(float(low), value) + ABOVE,
-        high=max(float(high), value) + ABOVE,
+        value=value + above,
+        low=min(float(low), value) + above,
+        high=max(float(high), value) + above,
         false_alarm=false_alarm,
         level=level,
         queries=len(values),
@@ -117,10 +120,10 @@ def calibrate(
 
 
 def _checked(best: npt.ArrayLike) -> Floats:
-    values = np.asarray(best, np.float64)
-    if values.ndim != 1 or not np.isfinite(values).all():
+    values = check_numbers(best, where="calibrate")
+    if values.ndim != 1:
         raise BadShape(
-            f"best similarities of shape {values.shape} must be finite, one per query",
+            f"best similarities of shape {values.shape} must be one per query",
             where="calibrate",
             hint="leave out queries that have no match at all",
         )
@@ -137,14 +140,17 @@ def _check_rates(false_alarm: float, level: float, resamples: int) -> None:
         )
 
 
-def _codes(groups: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
+def _codes(groups: Iterable[Hashable | None] | None, count: int) -> Positions:
     if groups is None:
         return np.arange(count)
-    named = np.asarray(groups)
-    if named.shape != (count,):
+    named = list(groups)
+    if len(named) != count:
         raise BadShape(
-            f"groups of shape {named.shape} for {count:,} queries",
+            f"{len(named):,} groups for {count:,} queries",
             where="calibrate",
             hint="give one group per query",
         )
-    return np.unique(named, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    codes = coded(named, {})
+    alone = codes == NONE
+    codes[alone] = codes.max(initial=NONE) + 1 + np.arange(np.count_nonzero(alone))
+    return codes

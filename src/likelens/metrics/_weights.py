@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, Positions
+from ..values.arrays import Array, Floats, Positions, as_array
 from ..values.errors import BadSpec, BadTable, first_few, plural
 from ..values.tags import Tags
 
@@ -133,7 +133,8 @@ def _purchases(
     customers: npt.ArrayLike, items: npt.ArrayLike, tags: Tags, min_orders: int
 ) -> Purchases:
     """The purchases of the customers with enough of them, customers numbered anew."""
-    buyers, what = np.asarray(customers), np.asarray(items)
+    buyers = as_array(customers, where="customers")
+    what = as_array(items, where="items")
     if buyers.ndim != 1 or buyers.shape != what.shape or not len(buyers):
         raise BadTable(
             f"purchases of {buyers.shape} customers and {what.shape} items",

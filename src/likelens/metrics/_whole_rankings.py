@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Positions
+from ..values.arrays import EXACT, Array, Positions, as_array
 from ..values.errors import BadShape, first_few
 from ._judged_pairs import MISS
 from ._negatives import HIGH, LOW
@@ -22,7 +22,7 @@ def check_rankings(ranks: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Array, 
     Raises:
         BadShape: no matrices of one shape, or ranks that are no whole numbers from 1.
     """
-    values = np.asarray(scores)
+    values = as_array(scores, where="scores")
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise BadShape(
             f"scores of shape {values.shape} and type {values.dtype}",
@@ -32,13 +32,13 @@ def check_rankings(ranks: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Array, 
     return check_ranks(ranks, values.shape, 1), values
 
 
-def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Array:
+def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Positions:
     """Ranks as whole numbers.
 
     Raises:
         BadShape: not of that shape, or not whole numbers from ``least`` up; counted and named.
     """
-    values = np.asarray(ranks)
+    values = as_array(ranks, where="ranks")
     if values.shape != shape or values.dtype.kind not in "fiu":
         raise BadShape(
             f"ranks of shape {values.shape} and type {values.dtype} beside scores or pairs of "
@@ -46,7 +46,7 @@ def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Arr
             where="ranks",
             hint="give one rank for each",
         )
-    broken = ~(values >= least)
+    broken = ~((values >= least) & (values <= EXACT))
     if values.dtype.kind == "f":
         broken |= values != np.floor(values)
         broken |= ~np.isfinite(values)
@@ -58,10 +58,10 @@ def check_ranks(ranks: npt.ArrayLike, shape: tuple[int, ...], least: int) -> Arr
             where="ranks",
             hint="count ranks from 1: the best item has rank 1, not 0",
         )
-    return values.astype(np.int64) if values.dtype.kind == "f" else values
+    return values.astype(np.int64)
 
 
-def without_own(ranks: Array, own: Positions) -> Array:
+def without_own(ranks: Positions, own: Positions) -> Array:
     """Ranks (q, n) with each query itself taken out of its list and put last."""
     rows = np.flatnonzero(own >= 0)
     if not len(rows):
@@ -88,7 +88,7 @@ def middle_lists(
     """
     lists = {}
     for name, given in rankings.items():
-        found = np.asarray(given)
+        found = as_array(given, where=f"baselines, {name}")
         if found.shape == shape and found.size and found.min() >= 1:
             depth = min(HIGH, shape[1])
             ends = sorted({min(LOW, depth) - 1, depth - 1})

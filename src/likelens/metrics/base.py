@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..values.arrays import Array, Floats, Positions, check_vectors
+from ..values.arrays import Array, Floats, Positions, as_array, check_vectors
 from ..values.errors import BadShape, first_few
 from ..values.registry import Registry
 
@@ -85,7 +85,7 @@ def check_queries(queries: npt.ArrayLike | None, count: int) -> Positions | None
     """
     if queries is None:
         return None
-    chosen: Array = np.asarray(queries)
+    chosen: Array = as_array(queries, where="queries")
     hint = f"give positions from 0 to {count - 1:,}, or one True or False per item"
     if chosen.dtype == np.bool_:
         if chosen.shape != (count,):
@@ -101,7 +101,6 @@ def check_queries(queries: npt.ArrayLike | None, count: int) -> Positions | None
             where="queries",
             hint=hint,
         )
-    chosen = chosen.astype(np.int64)
     outside = chosen[(chosen < 0) | (chosen >= count)]
     if outside.size:
         raise BadShape(
@@ -110,4 +109,4 @@ def check_queries(queries: npt.ArrayLike | None, count: int) -> Positions | None
             where="queries",
             hint=hint,
         )
-    return chosen
+    return chosen.astype(np.int64)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Array, Floats, Positions
+from .arrays import Array, Floats, Positions, as_array, unit_sparse_rows
 from .errors import BadShape
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class TagRelevance(Relevance):
         count = len(tags if queries is None else queries)
         own = checked_own(own, count, len(tags), items_ask=queries is None)
         super().__init__(len(tags), own, least)
-        unit = _unit_rows(tags.matrix)
+        unit = unit_sparse_rows(tags.matrix)
         self._asked: Any = unit if queries is None else _in_columns_of(tags, queries)
         self._items: Any = unit.T.tocsr()
         self._last: tuple[Positions, Floats] | None = None
@@ -255,7 +255,7 @@ def checked_own(
     """
     if given is None:
         return np.arange(items) if items_ask else np.full(queries, NONE)
-    own = np.asarray(given)
+    own = as_array(given, where="own")
     fits = own.shape == (queries,) and (own.dtype.kind in "iu" or not queries)
     if not fits or ((own < NONE) | (own >= items)).any():
         raise BadShape(
@@ -278,17 +278,6 @@ def coded(labels: Iterable[Hashable | None], codes: dict[Hashable, int]) -> Posi
     )
 
 
-def _unit_rows(matrix: Any) -> Any:
-    """A float64 CSR copy with rows of length one; a row of zeros stays zero."""
-    from scipy.sparse import csr_array
-
-    rows = csr_array(matrix, dtype=np.float64, copy=True)
-    rows.sum_duplicates()
-    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    rows.data /= np.repeat(np.where(lengths > 0, lengths, 1.0), np.diff(rows.indptr))
-    return rows
-
-
 def _in_columns_of(tags: Tags, queries: Tags) -> Any:
     """Unit rows of the queries' tags, in the columns of the gallery's."""
     from scipy.sparse import csr_array
@@ -298,4 +287,4 @@ def _in_columns_of(tags: Tags, queries: Tags) -> Any:
     known = [(column, place[pair]) for column, pair in enumerate(asked) if pair in place]
     rows, columns = np.array(known, np.int64).reshape(-1, 2).T
     moves = csr_array((np.ones(len(known)), (rows, columns)), shape=(len(asked), len(place)))
-    return _unit_rows(queries.matrix) @ moves
+    return unit_sparse_rows(queries.matrix) @ moves

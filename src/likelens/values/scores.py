@@ -7,13 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Floats
+from .arrays import Floats, as_array
 from .errors import BadShape, BadSpec
 
 QUERIES = "the sampling of queries; the gallery is taken as given"
 ITEMS = "the sampling of items, as queries and as gallery"
 GROUPS = 4_096
 CHUNK_DRAWS = 2**20
+
+LARGE = 1e150
+"""Scores beyond this are scaled before they are added up."""
 
 
 class QueryScores:
@@ -44,14 +47,8 @@ class QueryScores:
         per_query: npt.ArrayLike,
         influence: Floats | Callable[[], Floats] | None = None,
     ) -> None:
-        self.per_query: Floats = np.asarray(per_query, np.float64)
+        self.per_query: Floats = _checked_scores(per_query)
         """(k,) float64."""
-        if self.per_query.ndim != 1:
-            raise BadShape(
-                f"scores must be one value per query, got shape {self.per_query.shape}",
-                where="QueryScores",
-                hint="give a one-dimensional array",
-            )
         self._influence = influence if callable(influence) else self._checked(influence)
 
     def __repr__(self) -> str:
@@ -71,7 +68,10 @@ class QueryScores:
     def mean(self) -> float:
         """Mean over the queries that have a score; NaN if none has."""
         scored = self.per_query[~np.isnan(self.per_query)]
-        return float(scored.mean()) if scored.size else float("nan")
+        if not scored.size:
+            return float("nan")
+        scale = np.abs(scored).max() if np.abs(scored).max() > LARGE else 1.0
+        return float((scored / scale).mean() * scale)
 
     @property
     def missing(self) -> int:
@@ -131,11 +131,12 @@ class QueryScores:
         if np.isnan(influence).any():
             return float("nan"), float("nan")
         count = min(len(influence), GROUPS)
+        scale = float(np.abs(influence).max()) or 1.0
         groups = np.zeros(count)
-        np.add.at(groups, np.arange(len(influence)) % count, influence)
+        np.add.at(groups, np.arange(len(influence)) % count, influence / scale)
         error = float(groups.std(ddof=1) * np.sqrt(count)) / len(influence)
         low, high = _t_quantiles(groups, (1 - level) / 2, seed, resamples)
-        return self.mean - high * error, self.mean - low * error
+        return self.mean - high * error * scale, self.mean - low * error * scale
 
     def _checked(self, influence: Floats | None) -> Floats | None:
         if influence is None:
@@ -148,6 +149,26 @@ class QueryScores:
                 hint="give one influence per query",
             )
         return values
+
+
+def _checked_scores(per_query: npt.ArrayLike) -> Floats:
+    """One value per query as float64; infinite ones, and what is no number, are refused."""
+    given = as_array(per_query, where="QueryScores")
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "fiub"):
+        raise BadShape(
+            f"scores must be one value per query, got shape {given.shape} of {given.dtype}",
+            where="QueryScores",
+            hint="give a one-dimensional array",
+        )
+    with np.errstate(over="ignore"):
+        values: Floats = given.astype(np.float64, copy=False)
+    if np.isinf(values).any():
+        raise BadShape(
+            f"{int(np.isinf(values).sum()):,} of {len(values):,} scores are infinite",
+            where="QueryScores",
+            hint="give finite scores, and NaN for a query without one",
+        )
+    return values
 
 
 def _t_quantiles(values: Floats, tail: float, seed: int, resamples: int) -> tuple[float, float]:
