@@ -315,3 +315,12 @@ def test_the_fashion_table(real_data):
     ]
     per_item = catalogue.tags.matrix.sum(axis=1)
     assert (per_item < 3).sum() == 11, "3 colours and 8 usages are NA"
+
+
+def test_skipped_rows_and_unlisted_images_are_named(shop):
+    table = shop.read_text() + "9,red,shirt,1\n,red,shirt,1\n"
+    shop.write_text(table)
+    paint(shop.parent / "images" / "extra.png", 1)
+    opened = Catalogue.open(shop, skip_missing=True)
+    assert opened.skipped == (("9", "the row has no image"), ("row 10", "the row has no id"))
+    assert opened.unlisted == ("extra.png",)

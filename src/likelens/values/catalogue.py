@@ -56,6 +56,8 @@ class Catalogue:
             pixels of the upright picture; or None, where pictures count as a whole.
         layout: where the parts were found.
         notes: what the user should know of how it was read.
+        skipped: id (or number) and reason of each row of the table that was skipped.
+        unlisted: images in the folder of images that no row of the table names.
     """
 
     ids: tuple[str, ...]
@@ -67,6 +69,8 @@ class Catalogue:
     boxes: Positions | None = field(default=None, repr=False)
     layout: Layout = field(default_factory=Layout, repr=False)
     notes: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    unlisted: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def open(

@@ -14,7 +14,16 @@ from .datasets.parts import choose_parts
 from .errors import BadTable, first_few, plural
 from .layout import Layout
 from .paths import Paths
-from .places import PICTURES, below, beside, check_folder, good_rows, pictures_below, places_of
+from .places import (
+    PICTURES,
+    below,
+    beside,
+    check_folder,
+    good_rows,
+    pictures_below,
+    places_of,
+    skipped_rows,
+)
 from .tables import column, read_table, text_column, text_sets, texts
 from .tags import Tags
 
@@ -118,7 +127,8 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
     files = None
     if layout.image is not None:
         files = texts(column(table, layout.image, path, "pictures (--image)"), layout.missing)
-    places, notes = places_of(ids, files, pictures_below(root), root)
+    found = pictures_below(root)
+    places, notes = places_of(ids, files, found, root)
     boxes = boxes_of_table(table, path) if layout.bbox else None
     good = good_rows(ids, places, path, root, boxes=boxes, skip_missing=skip)
     if len(good) < len(ids):
@@ -136,6 +146,8 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
         boxes=_boxes(boxes, good),
         layout=layout,
         notes=notes,
+        skipped=skipped_rows(ids, places, boxes, good),
+        unlisted=tuple(sorted({*found}.difference(places))),
     )
 
 
@@ -175,6 +187,7 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
         boxes=_boxes(boxes, good),
         layout=layout,
         notes=notes,
+        skipped=skipped_rows(listed.ids, places, boxes, good),
     )
 
 

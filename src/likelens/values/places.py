@@ -145,6 +145,28 @@ def good_rows(
     )
 
 
+def skipped_rows(
+    ids: Sequence[str | None],
+    places: Sequence[str | None],
+    boxes: Sequence[Box | None] | None,
+    good: Sequence[int],
+) -> tuple[tuple[str, str], ...]:
+    """The id and the reason of each row that is not a good one."""
+    kept, skipped = set(good), []
+    for row, (item, place) in enumerate(zip(ids, places, strict=True)):
+        if row in kept:
+            continue
+        if item is None:
+            reason = "the row has no id"
+        elif place is None:
+            reason = "the row has no image"
+        else:
+            box = None if boxes is None else boxes[row]
+            reason = f"the box {box_text(box)} has no area" if box else "the row has no box"
+        skipped.append((f"row {row + 1}" if item is None else item, reason))
+    return tuple(skipped)
+
+
 def _problems(
     ids: Sequence[str | None], places: Sequence[str | None], boxes: Sequence[Box | None] | None
 ) -> list[str]:
