@@ -146,10 +146,10 @@ def open_exported(portable: Portable, runtime: str) -> Exported:
             drift = str(min(drifts, key=lambda one: one.lowest))
         write_aside(_beside(path), lambda aside: _save(aside, _digest(path), drift, expected))
     except BadTable as error:
-        raise BadTable(
+        raise type(error)(
             f"{portable.where} cannot be exported: {error.what}",
             where=error.where,
-            hint="free some space, set LIKELENS_CACHE to another folder, or use --runtime torch",
+            hint=f"{error.hint}; or set LIKELENS_CACHE to another folder, or use --runtime torch",
         ) from error
     return Exported(engine, drift)
 

@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..values.arrays import Array, Floats, rows_not_finite
 from ..values.errors import BadShape, BadTable, first_few, plural
-from ..values.files import make_folder
+from ..values.files import write_together
 from ..values.tables import read_table, texts
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def write_vectors(
         }
     else:
         raise _unknown(place)
-    _write_aside(parts)
+    write_together({path: partial(_fill, write) for path, write in parts.items()})
     return tuple(parts)
 
 
@@ -280,25 +281,9 @@ def _write_ids(file: Any, ids: Sequence[str]) -> None:
     csv.write_csv(pa.table({"id": pa.array(ids, pa.string())}), file)
 
 
-def _write_aside(parts: dict[Path, Callable[[Any], object]]) -> None:
-    """Write files under other names, then give all of them their own."""
-    aside = {place: place.with_name(f".{place.name}.{os.getpid()}.part") for place in parts}
-    make_folder(next(iter(parts)).parent)
-    try:
-        for place, write in parts.items():
-            with aside[place].open("wb") as file:
-                write(file)
-        for place, ready in aside.items():
-            ready.replace(place)
-    except OSError as error:
-        raise BadTable(
-            f"the vectors cannot be written: {error.strerror or error}",
-            where=str(next(iter(parts))),
-            hint="give a file in a folder that you may write to",
-        ) from error
-    finally:
-        for leftover in aside.values():
-            leftover.unlink(missing_ok=True)
+def _fill(write: Callable[[Any], object], path: Path) -> None:
+    with path.open("wb") as file:
+        write(file)
 
 
 def _unknown(path: Path) -> BadTable:

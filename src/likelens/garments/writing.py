@@ -14,6 +14,7 @@ import cv2
 
 from likelens.values.arrays import Array
 from likelens.values.errors import BadTable
+from likelens.values.files import make_folder, remove_leftovers, write_aside
 
 from .picture import SMALLEST, draw
 from .tastes import purchases
@@ -143,7 +144,8 @@ def _table_of(folder: Path) -> list[list[str]] | None:
 def _write_rows(folder: Path, rows: Sequence[Row]) -> None:
     """The table first, by which a later call knows the folder, then the pictures."""
     images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    make_folder(images)
+    remove_leftovers(images)
     _remove_pictures(folder, keep={f"{row.id}.jpg" for row in rows})
     _write_table(folder / TABLE, COLUMNS, map(_cells, rows))
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
@@ -187,9 +189,7 @@ def _write(path: Path, data: bytes) -> None:
     """Write a whole file or none; leave it alone if it holds these bytes."""
     if path.is_file() and path.read_bytes() == data:
         return
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
+    write_aside(path, lambda part: part.write_bytes(data), sweep=False)
 
 
 def _remove_pictures(folder: Path, keep: set[str]) -> None:

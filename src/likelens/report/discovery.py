@@ -14,7 +14,7 @@ from pathlib import Path
 from .._discover.advice import advice
 from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, Statistics, cut_names
 from ..values.errors import plural
-from ..values.files import make_folder, write_aside
+from ..values.files import write_together
 from .charts import Axis
 from .formats import labels, listed, number, percent
 from .lines import Estimate
@@ -83,14 +83,17 @@ def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
     import pyarrow.csv
     import pyarrow.parquet
 
-    make_folder(folder)
     table, page = board.table, folder / f"{NAME}.html"
     text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
     html = render_discovery(board, folder)
-    write_aside(folder / f"{NAME}.csv", lambda path: pyarrow.csv.write_csv(table, path))
-    write_aside(folder / f"{NAME}.parquet", lambda path: pyarrow.parquet.write_table(table, path))
-    write_aside(folder / f"{NAME}.json", lambda path: path.write_text(text, encoding="utf-8"))
-    write_aside(page, lambda path: path.write_text(html, encoding="utf-8"))
+    write_together(
+        {
+            folder / f"{NAME}.csv": lambda path: pyarrow.csv.write_csv(table, path),
+            folder / f"{NAME}.parquet": lambda path: pyarrow.parquet.write_table(table, path),
+            folder / f"{NAME}.json": lambda path: path.write_text(text, encoding="utf-8"),
+            page: lambda path: path.write_text(html, encoding="utf-8"),
+        }
+    )
     return page
 
 

@@ -13,7 +13,7 @@ from .. import _leaderboard
 from ..values.boxes import FilePicture
 from ..values.catalogue import Catalogue
 from ..values.errors import plural
-from ..values.files import make_folder, write_aside
+from ..values.files import write_together
 from . import charts, formats, grids, maps, tables
 from .lines import Line, best_line, read_lines, worst_line
 from .pairs import cross, read_pairs
@@ -50,29 +50,23 @@ def write_report(
     import pyarrow.csv
     import pyarrow.parquet
 
-    make_folder(folder)
     table = board.table
     text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
     page = render_report(board, folder, stress)
     report = folder / "report.html"
-    write_aside(folder / "leaderboard.csv", lambda path: pyarrow.csv.write_csv(table, path))
-    write_aside(
-        folder / "leaderboard.parquet", lambda path: pyarrow.parquet.write_table(table, path)
-    )
-    write_aside(folder / "leaderboard.json", _writer(text))
+    files = {
+        "leaderboard.csv": lambda path: pyarrow.csv.write_csv(table, path),
+        "leaderboard.parquet": lambda path: pyarrow.parquet.write_table(table, path),
+        "leaderboard.json": _writer(text),
+        report.name: _writer(page),
+    }
     if stress is not None:
-        _write_stress(stress, folder)
-    write_aside(report, _writer(page))
+        curves = stress.table
+        text = json.dumps(stress.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+        files["stress.csv"] = lambda path: pyarrow.csv.write_csv(curves, path)
+        files["stress.json"] = _writer(text)
+    write_together({folder / name: write for name, write in files.items()})
     return report
-
-
-def _write_stress(stress: Stress, folder: Path) -> None:
-    import pyarrow.csv
-
-    table = stress.table
-    text = json.dumps(stress.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    write_aside(folder / "stress.csv", lambda path: pyarrow.csv.write_csv(table, path))
-    write_aside(folder / "stress.json", _writer(text))
 
 
 def _writer(text: str) -> Callable[[Path], object]:

@@ -4,6 +4,8 @@ LikelensError
 ├── BadSpec              an encoder, index or metric is named wrongly      (ValueError)
 ├── BadShape             an array has the wrong shape, type or values      (ValueError)
 ├── BadTable             a catalogue, table or its options do not fit      (ValueError)
+│   ├── CannotWrite      the system refuses to write: a full disk, say
+│   └── InUse            another process works in the same place
 ├── BadImage             a picture cannot be read                          (ValueError)
 ├── BadQuery             a filter, region or search cannot be understood   (ValueError)
 ├── FingerprintMismatch  vectors of two encoders would be mixed            (ValueError)
@@ -57,6 +59,18 @@ class BadTable(LikelensError, ValueError):
     """A catalogue, table or its options do not fit together."""
 
     wrong_use = True
+
+
+class CannotWrite(BadTable):
+    """The system refuses to write a file: a full or read-only disk, a quota, no permission."""
+
+    wrong_use = False
+
+
+class InUse(BadTable):
+    """Another process works in the same place."""
+
+    wrong_use = False
 
 
 class BadImage(LikelensError, ValueError):
