@@ -156,7 +156,7 @@ def test_what_cannot_be_searched(store, tmp_path):
     for nothing in ([], 7):
         with pytest.raises(BadQuery, match="no picture was given"):
             search(store, nothing)
-    with pytest.raises(BadQuery, match="without ;"):
+    with pytest.raises(BadQuery, match="character 14: ';' is not allowed"):
         search(store, "1", where="kind = 'shoe'; price > 3")
     open_store(tmp_path / "empty")
     with pytest.raises(BadTable, match="vectors by 0 encoders"):
@@ -493,3 +493,15 @@ def test_nothing_asked(boutique, likelens):
     code, _, err = likelens("search", "--store", boutique[0], "-e", boutique[1])
     assert code == 2
     assert "no picture was given" in err
+
+
+def test_a_filter_means_the_same_in_memory_and_on_disk(shop, store):
+    catalogue, memory = Catalogue.open(shop, tags=["kind", "colour"], split="|"), open_store(None)
+    embed(catalogue, "opencv:colour", memory)
+    for where in ("kind = 'shoe' and price > 5", ["kind = 'shoe'", "price > 5"], "id < '4'", []):
+        kept = search(store, "1", where=where, k=20)
+        assert search(memory, "1", where=where, k=20).ids == kept.ids
+        assert kept.where in (None, where, "(kind = 'shoe') and (price > 5)")
+    for other in (store, memory):
+        with pytest.raises(BadQuery, match="no column '_digest'"):
+            search(other, "1", where="_digest = 'x'")

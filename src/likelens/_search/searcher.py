@@ -20,6 +20,7 @@ from ..values.arrays import Array, Floats, Positions
 from ..values.boxes import Boxed
 from ..values.embeddings import Embeddings
 from ..values.errors import BadQuery, BadTable, LikelensError, nearest
+from ..values.filters import Where, conditions_of, join_conditions
 from ..values.spec import Spec
 from .choose import (
     LEAST_POOL,
@@ -123,7 +124,7 @@ class Searcher:
         k: int = 12,
         minus: Sequence[Picture] = (),
         minus_weight: float | None = None,
-        where: str | None = None,
+        where: Where = None,
         region: str | None = None,
         include_self: bool = False,
         rerank: str | None = None,
@@ -141,7 +142,8 @@ class Searcher:
             k: how many; fewer are returned only if no more exist.
             minus: pictures whose likeness counts against an item.
             minus_weight: how much, where likeness to the query counts 1; 0.25 if not given.
-            where: SQL condition on the attributes: ``gender = 'Men' and year > 2010``.
+            where: condition on the attributes: ``gender = 'Men' and year > 2010``; of several,
+                all must hold. ``docs/search.md`` lists what they may contain.
             region: ``x,y,w,h`` of the query's part to search with, in pixels or percent.
             include_self: whether items that were asked with, and their groups, may be found.
             rerank: ``csls``, ``local-scaling`` or ``mutual-proximity``, which counter hubs.
@@ -168,7 +170,9 @@ class Searcher:
         vector = self.reader.vector(asked)
         own = self._own(asked, groups, include_self)
         allowed = self._allowed(where, own)
-        near = None if self.near is None else Near(self.near, own, filtered=where is not None)
+        near = (
+            None if self.near is None else Near(self.near, own, filtered=bool(conditions_of(where)))
+        )
         ranking = self._ranking(vector, order, allowed, self._rows(asked.pictures), near)
         chosen = self._choose(ranking, order, groups)
         if order.group_by is not None and groups is not None:
@@ -177,7 +181,7 @@ class Searcher:
             chosen,
             asked,
             order,
-            where=where,
+            where=join_conditions(where),
             best=ranking.best,
             candidates=len(self.index) if allowed is None else int(allowed.sum()),
             calibrated=threshold if isinstance(threshold, Threshold) else None,
@@ -240,7 +244,7 @@ class Searcher:
         labels: str | None = None,
         *,
         false_alarm: float = 0.01,
-        where: str | None = None,
+        where: Where = None,
         queries: int = 2_000,
         seed: int = 0,
     ) -> Threshold:
@@ -256,7 +260,7 @@ class Searcher:
                 Items without a value ask nothing and stay to be found; those that are
                 true matches after all raise the threshold.
             false_alarm: the chance, above 0 and below 1.
-            where: only items for which this holds may be found.
+            where: condition on the items that may be found, as in ``search``.
             queries: how many at most, drawn with the seed.
             seed: of the draws.
 
@@ -335,16 +339,19 @@ class Searcher:
         own = self._rows((*asked.pictures, *asked.minus))
         return own if groups is None else np.flatnonzero(np.isin(groups, groups[own]))
 
-    def _allowed(self, where: str | None, own: Positions) -> Array | None:
+    def _allowed(self, where: Where, own: Positions) -> Array | None:
         """Mask of the vectors that may be found, or None for all."""
-        if where is None and not own.size:
+        conditions = conditions_of(where)
+        if not conditions and not own.size:
             return None
-        if where is None:
+        if not conditions:
             allowed = np.ones(len(self.embeddings), bool)
         else:
             allowed = np.zeros(len(self.embeddings), bool)
             known = self.reader.row
-            allowed[[known[item] for item in self.store.matching(where) if item in known]] = True
+            allowed[[known[item] for item in self.store.matching(conditions) if item in known]] = (
+                True
+            )
         allowed[own] = False
         return allowed
 

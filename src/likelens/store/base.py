@@ -33,6 +33,9 @@ renaming keep the first."""
 BOX = "_box"
 """Column of the box that counts, ``x,y,width,height``, only where a catalogue has boxes."""
 
+OWN = (*FILE, BOX)
+"""Columns of ``Store.items`` that are neither the id nor an attribute."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -76,13 +79,22 @@ class Store(ABC):
     def put_items(self, items: pa.Table) -> None:
         """Replace that table as a whole."""
 
-    @abstractmethod
-    def matching(self, where: str) -> list[str]:
-        """The ids of the items for which an SQL condition on their attributes holds.
+    def matching(self, where: str | Sequence[str]) -> list[str]:
+        """The ids of the items for which a condition on their attributes, or all of several, hold.
+
+        Args:
+            where: the conditions; ``docs/search.md`` lists what they may contain.
 
         Raises:
-            BadQuery: the condition cannot be understood; says which columns there are.
+            BadQuery: a condition cannot be understood; the message points at the place.
         """
+        from ..values.filters import matching_rows, read_where
+
+        items = self.items()
+        attributes = items.drop_columns([name for name in OWN if name in items.column_names])
+        rows = matching_rows(read_where(where, attributes.schema), attributes)
+        found: list[str] = items["id"].filter(rows).to_pylist()
+        return found
 
     @abstractmethod
     def cards(self) -> list[EncoderCard]:
@@ -138,7 +150,7 @@ class Store(ABC):
         """The items kept here, without tags."""
         items = self.items()
         ids = tuple(items["id"].to_pylist())
-        own = [name for name in ("id", *FILE, BOX) if name in items.column_names]
+        own = [name for name in ("id", *OWN) if name in items.column_names]
         boxes = [parse_box(box) for box in items[BOX].to_pylist()] if BOX in own else None
         return Catalogue(
             ids=ids,

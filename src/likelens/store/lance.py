@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import Embeddings, EncoderCard, failure_table
-from ..values.errors import BadQuery, LikelensError, LikelensWarning, StoreBroken
+from ..values.errors import LikelensError, LikelensWarning, StoreBroken
 from ..values.files import make_folder, write_aside
-from .base import BOX, FILE, Kept, Store, no_items
+from .base import Kept, Store, no_items
 
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of every table that it makes
 
@@ -134,41 +134,6 @@ class LanceStore(Store):
         with _damage(place, ITEMS_MEND):
             dataset = lance.write_dataset(items, place, mode="overwrite", max_rows_per_file=rows)
             dataset.cleanup_old_versions(datetime.timedelta(0), delete_unverified=True)
-
-    def matching(self, where: str) -> list[str]:
-        """The items for which a condition holds."""
-        with _damage(self.root / "items.lance", ITEMS_MEND):
-            dataset = lance.dataset(self.root / "items.lance")
-        if ";" in re.sub(r"'[^']*'", "", where):
-            raise self._bad_filter(where, "one condition, without ;", dataset.schema)
-        quoted = [name for name in dataset.schema.names if f'"{name}"' in where]
-        if quoted:  # which SQL here would read as text, and silently find nothing
-            problem = f"the column {quoted[0]} stands in double quotes"
-            raise self._bad_filter(where, problem, dataset.schema)
-        try:
-            found: list[str] = dataset.to_table(filter=where, columns=["id"])["id"].to_pylist()
-        except (ValueError, OSError, RuntimeError) as error:
-            self.items()  # of a table that is damaged, the filter is not to blame
-            if lance.dataset(self.root / "items.lance").version != dataset.version:
-                return self.matching(where)  # a run that ended meanwhile has replaced it
-            raise self._bad_filter(where, str(error), dataset.schema) from error
-        return found
-
-    def _bad_filter(self, where: str, error: str, schema: pa.Schema) -> BadQuery:
-        reason = re.split(r", (?:/|rust/|<)|\. Valid fields", " ".join(error.split()))[0]
-        for noise in ("Invalid user input: ", "Error resolving filter expression ", "LanceError"):
-            reason = reason.replace(noise, "")
-        lists = [f.name for f in schema if pa.types.is_list(f.type)]
-        several = f"; columns of several values: array_has({lists[0]}, 'value')" if lists else ""
-        columns = ", ".join(
-            f"{f.name} ({_kind(f.type)})" for f in schema if f.name not in (*FILE, BOX)
-        )
-        return BadQuery(
-            f"the filter cannot be understood: {reason[:200]}",
-            where=f"--where {where}",
-            hint=f"write SQL such as \"colour = 'red' and year > 2010\"{several}; "
-            f"a name with blanks in `back quotes`; the columns are: {columns}",
-        )
 
     def cards(self) -> list[EncoderCard]:
         """The encoders that have vectors here; one whose card is damaged is passed over."""
@@ -358,9 +323,3 @@ def _vectors(ids: Sequence[str], digests: Sequence[str], vectors: Floats) -> dic
         "digest": pa.array(digests, pa.string()),
         "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
-
-
-def _kind(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return "several texts"
-    return "text" if pa.types.is_string(kind) else str(kind)

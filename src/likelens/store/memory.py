@@ -11,7 +11,6 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard, failure_table
-from ..values.errors import BadQuery
 from .base import Kept, Store, no_items
 
 if TYPE_CHECKING:
@@ -49,12 +48,6 @@ class MemoryStore(Store):
     def put_items(self, items: pa.Table) -> None:
         """Replace the table."""
         self._items = items
-
-    def matching(self, where: str) -> list[str]:
-        """Refuses: conditions are the work of a store on disk."""
-        raise BadQuery(
-            "a filter needs a store on disk", where=where, hint="give embed and search a store"
-        )
 
     def cards(self) -> list[EncoderCard]:
         """The encoders that have vectors here."""
