@@ -45,6 +45,20 @@ def test_one_flag_takes_several_encoders():
     assert repeat_flag(given) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("evaluate --encoder=a1:b cc:d x", "evaluate --encoder=a1:b -e cc:d x"),
+        ("evaluate -e=aa:b cc:d -k=5", "evaluate -e aa:b -e cc:d -k 5"),
+        ("evaluate x -e fast bb:c", "evaluate x -e fast -e bb:c"),
+        ("evaluate -e aa:b -- cc:d", "evaluate -e aa:b -- cc:d"),
+        ("-q search -e aa:b cc:d", "-q search -e aa:b cc:d"),
+    ],
+)
+def test_every_way_to_write_an_option(given, expected):
+    assert repeat_flag(given.split()) == expected.split()
+
+
 def test_one_flag_takes_several_named_encoders_but_no_option():
     given = ["reproduce", "engine", "-e", "a b=onnx:a", "c=opencv:b", "dd:e", "--second=ab:cd"]
     expected = [*given[:4], "-e", "c=opencv:b", "-e", "dd:e", "--second=ab:cd"]

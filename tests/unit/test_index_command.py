@@ -520,8 +520,8 @@ def test_tune(large, tmp_path, likelens, monkeypatch):
     monkeypatch.setattr(module.tune, "__kwdefaults__", {
         **module.tune.__kwdefaults__, "lines": (module.Line("hnsw", "ef", (16, 64)),),
     })  # fmt: skip
-    asked = ("index", "tune", "--store", large, "--queries", 30)
-    code, out, err = likelens(*asked, "--out", tmp_path / "t.html")
+    asked = ("index", "tune", "--store", large)
+    code, out, err = likelens(*asked, "--queries", 30, "--out", tmp_path / "t.html")
     assert code == 0
     assert "hnsw(ef=16)" in out
     assert "Recommended: " in out

@@ -1,68 +1,157 @@
 """The command line: arguments in, exit code out.
 
 Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done,
-1 failed, 2 wrong use, 130 stopped by the user.
+1 failed, 2 wrong use, 130 stopped by the user, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import re
 import sys
+import traceback
 import warnings
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO
+
+import typer
 
 from ..values.errors import LikelensError, LikelensWarning
+from . import terminal
 from .app import app
 
 SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
 """An encoder, or in some commands ``NAME=`` and an encoder."""
 
-ENCODER_FLAGS = ("-e", "--encoder")
+SHORT = re.compile(r"(-[a-zA-Z])=(.*)", re.DOTALL)
+
+ENCODER_FLAGS = (["-e"], ["--encoder"])
+
+STOPPED, NOBODY_READS = 130, 141
+"""Exit codes, as shells give them to programs that end by SIGINT and by SIGPIPE."""
+
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+OS_HINTS = {
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some space: your quota is used up",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+    errno.ENFILE: "too many files are open on this machine: end other programs",
+    errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EROFS: "name a folder on a disk that can be written to",
+    errno.EBADF: "leave stdout open, or send it to a file",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; always ends by SystemExit."""
     given = sys.argv[1:] if arguments is None else arguments
+    terminal.start(as_json="--json" in given)
     warnings.showwarning = _show_warning
+    code = 1
     try:
-        app(repeat_flag(given), prog_name="likelens")
-    except LikelensError as error:
-        _complain(error, as_json="--json" in given)
-        sys.exit(2 if error.wrong_use else 1)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        failed = LikelensError(
-            reason[:1].lower() + reason[1:],
-            where=str(error.filename or "this machine"),
-            hint="check the path, the permissions and the space on the disk",
-        )
-        _complain(failed, as_json="--json" in given)
-        sys.exit(1)
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = NOBODY_READS
+    except KeyboardInterrupt:
+        code = STOPPED
+    except SystemExit as done:  # a library's
+        code = done.code if isinstance(done.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - a panic of a library in Rust is no Exception
+        code = _complain(error)
+    terminal.abandon_output()
+    sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
+    code = app(repeat_flag(given), prog_name="likelens", standalone_mode=False)
+    return code if isinstance(code, int) else 0
 
 
 def repeat_flag(given: list[str]) -> list[str]:
-    """Arguments in which ``-e A B C`` reads ``-e A -e B -e C``."""
+    """Arguments in which ``-e A B C`` reads ``-e A -e B -e C``, and ``-k=5`` reads ``-k 5``."""
+    command = next((word for word in given if not word.startswith("-")), "")
+    several = command != "search"  # which takes one, and ids of items may look like specs
     out: list[str] = []
-    if given[:1] == ["search"]:  # which takes one, and ids of items may look like specs
-        return given
-    for place, word in enumerate(given):
-        follows = (
-            place > 1
-            and SPEC.fullmatch(word)
-            and SPEC.fullmatch(given[place - 1])
-            and out[-2] in ENCODER_FLAGS
-        )
-        out += ["-e", word] if follows else [word]
+    follows = False
+    for word in given:
+        short = SHORT.fullmatch(word)
+        if several and follows and SPEC.fullmatch(word):
+            out += ["-e", word]
+        elif short:
+            out += [short[1], short[2]]
+            follows = short[1] == "-e"
+        else:
+            follows = word.startswith("--encoder=") or out[-1:] in ENCODER_FLAGS
+            out.append(word)
     return out
 
 
-def _complain(error: LikelensError, *, as_json: bool) -> None:
-    if as_json:
-        parts = {"what": error.what, "where": error.where, "hint": error.hint, "mend": error.hint}
-        print(json.dumps({"error": parts}), file=sys.stderr)  # noqa: T201
-    else:
-        print(f"likelens: {error}", file=sys.stderr)  # noqa: T201
+def _complain(error: BaseException) -> int:
+    """Say what went wrong in one sentence; returns the exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # which printed the help when it was made
+        return 2
+    said = _sentence(error)
+    with suppress(OSError):  # stderr is closed or full too: the exit code must do
+        if terminal.asked.verbose:
+            text = "".join(traceback.format_exception(error))
+            terminal.message("traceback", text.rstrip())
+        parts = {"what": said.what, "where": said.where, "hint": said.hint, "mend": said.hint}
+        if terminal.asked.as_json:
+            terminal.message("error", "", parts)
+        else:
+            terminal.message("likelens", str(said))
+    return 2 if said.wrong_use else 1
+
+
+def _sentence(error: BaseException) -> LikelensError:
+    """Any error as one of ours."""
+    if isinstance(error, LikelensError):
+        return error
+    if isinstance(error, UsageError):
+        return _wrong_use(error)
+    if isinstance(error, typer.Abort):
+        return LikelensError("the input ended", where="stdin", hint="answer the question")
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return LikelensError(
+            reason[:1].lower() + reason[1:],
+            where=str(error.filename or "this machine"),
+            hint=OS_HINTS.get(error.errno or 0, "check the path and the permissions"),
+        )
+    if isinstance(error, MemoryError):
+        return LikelensError(
+            f"there is not enough memory{_detail(error)}",
+            where="this machine",
+            hint="end other programs, or take fewer items or a smaller encoder",
+        )
+    if isinstance(error, RecursionError):
+        return LikelensError(
+            "the input is nested too deeply",
+            where="this command's input",
+            hint="make it flatter; --verbose shows where it was read",
+        )
+    return LikelensError(
+        f"unexpected {type(error).__name__}{_detail(error)}",
+        where="likelens",
+        hint="this is a bug: run the command with --verbose for the traceback, and report it",
+    )
+
+
+def _detail(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:200]
+    return f": {text}" if text else ""
+
+
+def _wrong_use(error: Any) -> LikelensError:
+    """What Click refuses, as one of ours."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    command = "likelens" if error.ctx is None else error.ctx.command_path
+    said = LikelensError(text, where=command, hint=f"see {command} --help")
+    said.wrong_use = True
+    return said
 
 
 def _show_warning(
@@ -70,10 +159,11 @@ def _show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,
+    file: TextIO | None = None,  # noqa: ARG001
     line: str | None = None,
 ) -> None:
-    text = f"note: {message}"
-    if not issubclass(category, LikelensWarning):
-        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
-    print(text, file=file or sys.stderr)
+    if issubclass(category, LikelensWarning):
+        terminal.note(str(message))
+    elif not terminal.asked.quiet:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        terminal.message("warning", text.rstrip())

@@ -9,9 +9,11 @@ import typer
 
 from . import options, show
 from .annotate_agree import agree
-from .annotate_book import Votes, open_book, say, table
+from .annotate_book import Votes, open_book
 from .annotate_pool import plan, pool
 from .annotate_resolve import resolve
+from .command import App
+from .show import say, table
 
 Queries = Annotated[
     Path | None,
@@ -26,7 +28,7 @@ ITSELF = (
 )
 WAITING = "another program is writing to the vote book; waiting for it, a minute at most"
 
-app = typer.Typer(
+app = App(
     help="Ask experts: choose pairs, keep votes, see how far they agree.", no_args_is_help=True
 )
 app.command("pool")(pool)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from . import options, show
-from .annotate_book import Votes, open_book, refuse_empty, say, share, table
+from .annotate_book import Votes, open_book, refuse_empty, share
+from .show import say, table
 
 
 def agree(
@@ -71,7 +72,7 @@ def agree(
             (one["query"], one["candidate"], f"{one['positive']} of {one['votes']}")
             for one in argued[:top]
         ]
-        table(("query", "candidate", "alike, say"), rows, words=2)
+        table(("query", "candidate", "alike, say"), rows, words=(0, 1))
     _note_strangers(names, found.common)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from . import show
 
 if TYPE_CHECKING:
     from ..eds import VoteBook
@@ -36,24 +33,6 @@ def refuse_empty(votes: Any, book: VoteBook) -> None:
         )
 
 
-def say(text: str) -> None:
-    """A line for people."""
-    show.stdout().print(text, markup=False, soft_wrap=True)
-
-
 def share(value: float) -> str:
     """A share in percent, a dash for none."""
     return "-" if value != value else f"{value:.1%}"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
-    """A table whose first columns are words, the others numbers."""
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for place, head in enumerate(heads):
-        shown.add_column(Text(head), justify="left" if place < words else "right", overflow="fold")
-    for row in rows:
-        shown.add_row(*map(Text, row))
-    show.stdout().print(shown)

@@ -51,7 +51,7 @@ def pool(
             show_default=False,
         ),
     ] = None,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     device: options.Device = "auto",
     dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",
@@ -151,23 +151,17 @@ def plan(
 
 def _print_pool(found: Pooling, written: Path) -> None:
     """Which encoder brought what, how far they agree, and what judging it takes."""
-    from rich.table import Table
-
-    pool, screen = found.pool, show.stdout()
+    pool, rows = found.pool, []
     known = found.to_dict()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right")
-    table.add_column("encoder", overflow="fold")
     shown = range(len(pool.encoders)) if len(pool.encoders) <= SHOWN else range(0)
-    for name in ("pairs", "alone", "short", *(f"% of {place + 1}" for place in shown)):
-        table.add_column(name, justify="right", no_wrap=True)
     for place, line in enumerate(known["encoders"]):
         shares = (show.number(pool.overlap[place, other], 0) for other in shown)
         counts = (f"{line[name]:,}" for name in ("pairs", "alone", "short"))
-        table.add_row(str(place + 1), line["encoder"], *counts, *shares)
-    screen.print(table)
+        rows.append([str(place + 1), line["encoder"], *counts, *shares])
+    heads = ("#", "encoder", "pairs", "alone", "short", *(f"% of {place + 1}" for place in shown))
+    show.table(heads, rows, words=(1,))
     for name, why in found.missing.items():
-        screen.print(f"missing: {name}: {why}", markup=False, soft_wrap=True)
+        show.say(f"missing: {name}: {why}")
     for text in found.notes:
         show.note(text)
     each, cost = pool.per_query, pool.cost
@@ -183,17 +177,11 @@ def _print_pool(found: Pooling, written: Path) -> None:
         both = int(found.in_pool.sum())
         lines.append(f"{len(found.drawn):,} random pairs, {both:,} of them also in the pool")
     for text in (*lines, f"table: {written}"):
-        screen.print(text, markup=False, soft_wrap=True)
+        show.say(text)
 
 
 def _print_plan(found: Plan) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
     likely = found.pairs.likely is not None
-    for name in ("at least", *(["likely"] if likely else []), "at most"):
-        table.add_column(name, justify="right", no_wrap=True)
     rows: dict[str, tuple[Range | None, int]] = {
         "pairs": (found.pairs, 0),
         "votes": (found.votes, 0),
@@ -201,20 +189,19 @@ def _print_plan(found: Plan) -> None:
         "hours of each": (found.hours_each, 1),
         "cost": (found.cost, 2),
     }
-    for name, (numbers, digits) in rows.items():
-        if numbers is not None:
-            cells = (show.number(one, digits) for one in numbers if one is not None)
-            table.add_row(name, *cells)
-    show.stdout().print(table)
+    cells = [
+        [name, *(show.number(one, digits) for one in numbers if one is not None)]
+        for name, (numbers, digits) in rows.items()
+        if numbers is not None
+    ]
+    show.table(("", "at least", *(["likely"] if likely else []), "at most"), cells)
 
 
 def _print_size(size: SampleSize, epsilon: float, confidence: float) -> None:
     other = f"about {size.normal:,} by the normal approximation"  # at once, however many
     if size.binomial is not None:
         other = f"{size.binomial:,} by the binomial distribution"
-    show.stdout().print(
+    show.say(
         f"random pairs to know the prevalence within {epsilon:g} at {confidence:.4g} confidence: "
-        f"{size.chebyshev:,} by Chebyshev, {other}",
-        markup=False,
-        soft_wrap=True,
+        f"{size.chebyshev:,} by Chebyshev, {other}"
     )

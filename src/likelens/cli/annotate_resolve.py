@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, show
-from .annotate_book import Votes, open_book, refuse_empty, say, share, table
+from .annotate_book import Votes, open_book, refuse_empty, share
+from .show import say, table
 
 if TYPE_CHECKING:
     from ..eds import PoolPrevalence, Prevalence

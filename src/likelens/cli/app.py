@@ -10,6 +10,7 @@ import typer
 from . import options, show
 from .annotate import app as annotate_app
 from .collect import collect_pictures
+from .command import App, Quiet, Verbose, choose_output
 from .encoders import app as encoders_app
 from .evaluate import evaluate, evaluate_by_tags
 from .index import app as index_app
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from ..encoders.base import Encoder
     from ..encoders.running import Running
 
-app = typer.Typer(
+app = App(
     name="likelens",
     help="See what looks alike; measure which model sees it best.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
 )
 
 app.command("collect")(collect_pictures)
@@ -51,17 +51,21 @@ def _version(wanted: bool) -> None:
     if wanted:
         from .. import __version__
 
-        typer.echo(f"likelens {__version__}")
+        show.say(f"likelens {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """See what looks alike; measure which model sees it best."""
+    choose_output(quiet, verbose)
 
 
 @app.command()
@@ -106,7 +110,7 @@ def embed(
         Path | None,
         typer.Option(help="Also write the vectors to a .parquet, .npz or .npy file."),
     ] = None,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     device: options.Device = "auto",
     dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",

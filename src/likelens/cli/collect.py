@@ -57,13 +57,14 @@ def collect_pictures(
         int, typer.Option(help="Pictures to search for, of each class.", rich_help_panel=SEARCH)
     ] = 30,
     rights: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
+            metavar="NAME,...",
             help="Only with such rights: cc_publicdomain,cc_attribute.",
             rich_help_panel=SEARCH,
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +90,8 @@ def collect_pictures(
     )
     asked = None
     if engine is not None:
-        asked = Engine(engine, per_class, rights, endpoint or ENDPOINT)
+        names = ",".join(options.columns(rights, "--rights") or [])
+        asked = Engine(engine, per_class, names, endpoint or ENDPOINT)
     elif rights or endpoint:
         _needs_engine("--rights" if rights else "--endpoint")
     with show.progress_bar() as progress:
@@ -139,14 +141,11 @@ def _show(found: Collected) -> None:
     for text in (*found.notes, found.stopped):
         if text:
             show.note(text)
-    out = show.stdout()
     refused = f" ({found.refused:,} of them refused)" if found.refused else ""
-    out.print(
+    show.say(
         f"{found.fetched:,} fetched, {found.copies:,} copies, "
         f"{found.kept:,} settled before{refused}, "
         f"{len(found.failures):,} without a picture; {sum(found.classes.values()):,} pictures in "
-        f"{sum(map(bool, found.classes.values())):,} of {len(found.classes):,} classes",
-        markup=False,
-        soft_wrap=True,
+        f"{sum(map(bool, found.classes.values())):,} of {len(found.classes):,} classes"
     )
-    out.print(f"manifest: {found.manifest}", markup=False, soft_wrap=True)
+    show.say(f"manifest: {found.manifest}")

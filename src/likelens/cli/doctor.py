@@ -92,22 +92,18 @@ def _library(name: str, use: str, package: str) -> dict[str, Any]:
 
 def print_findings(findings: dict[str, Any]) -> None:
     """The same as lines for the terminal."""
-    console = show.stdout()
-    console.print(
-        f"likelens {findings['likelens']}, Python {findings['python']}, {findings['machine']}",
-        markup=False,
-    )
+    python, machine = findings["python"], findings["machine"]
+    show.say(f"likelens {findings['likelens']}, Python {python}, {machine}")
     for name, absent in (("libraries", "MISSING"), ("optional", "-")):
         for part in findings[name]:
             state = part["version"] or absent
             hint = "" if part["version"] else f": {part['hint']}"
-            console.print(f"  {part['name']:<24} {state:<14} {part['for']}{hint}", markup=False)
+            show.say(f"  {part['name']:<24} {state:<14} {part['for']}{hint}")
     for note in findings["notes"]:
-        console.print(f"  note: {note}", markup=False, soft_wrap=True)
+        show.say(f"  note: {note}")
     data = findings["real_data"]
-    console.print(
+    show.say(
         f"  real data for tests and benchmarks: {data}"
         if data
-        else "  no real data for tests and benchmarks: set LIKELENS_DATA (see docs/data.md)",
-        markup=False,
+        else "  no real data for tests and benchmarks: set LIKELENS_DATA (see docs/data.md)"
     )

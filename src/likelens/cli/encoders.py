@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from . import options, show
+from .command import App
 
-app = typer.Typer(help="List the sources of encoders; show, check or fuse encoders.")
+app = App(help="List the sources of encoders; show, check or fuse encoders.")
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="An encoder's name.", show_default=False)
@@ -71,7 +72,7 @@ def check_encoder(
     else:
         for line in lines:
             state = {True: "pass", False: "FAIL", None: "  - "}[line.passed]
-            show.stdout().print(f"{state}  {line.law}: {line.found}", markup=False, soft_wrap=True)
+            show.say(f"{state}  {line.law}: {line.found}")
     if any(line.passed is False for line in lines):
         raise typer.Exit(1)
 
@@ -129,7 +130,7 @@ def pack_encoder(
         return
     bits = found["bits_per_ternary_weight"]
     more = f", {bits:.2f} bits a ternary weight" if bits else ""
-    show.stdout().print(f"{out}: {found['bytes']:,} bytes{more}", markup=False, soft_wrap=True)
+    show.say(f"{out}: {found['bytes']:,} bytes{more}")
 
 
 def _list(as_json: bool) -> None:
@@ -141,33 +142,28 @@ def _list(as_json: bool) -> None:
         return
     width = max(map(len, ENCODERS.names()))
     for name, text in described.items():
-        show.stdout().print(f"{name:<{width}}  {text}", markup=False)
+        show.say(f"{name:<{width}}  {text}")
 
 
 def _print_description(found: dict[str, Any], all_layers: bool) -> None:
-    out = show.stdout()
     for name, value in found["card"].items():
         if value not in (None, "", {}, "None") and name != "details":
-            out.print(f"{name.replace('_', ' '):<16} {value}", markup=False, soft_wrap=True)
+            show.say(f"{name.replace('_', ' '):<16} {value}")
     for name, value in found["card"]["details"].items():
         if value not in (None, ""):
-            out.print(f"{name.replace('_', ' '):<16} {value}", markup=False, soft_wrap=True)
+            show.say(f"{name.replace('_', ' '):<16} {value}")
     layers = found["layers"]
     if not layers:
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "kind", "shape", "parameters"):
-        table.add_column(name, justify="right" if name == "parameters" else "left")
+    rows = []
     shown = layers if all_layers or len(layers) <= LAYERS_SHOWN else _upper(layers)
     for layer in shown:
         shape = " x ".join(map(str, layer["shape"])) if layer["shape"] else "-"
-        table.add_row(layer["name"], layer["kind"], shape, f"{layer['parameters']:,}")
-    out.print()
-    out.print(table)
+        rows.append([layer["name"], layer["kind"], shape, f"{layer['parameters']:,}"])
+    show.say("")
+    show.table(("layer", "kind", "shape", "parameters"), rows, words=(0, 1, 2))
     if len(shown) < len(layers):
-        out.print(f"{len(layers) - len(shown):,} more within these: --all", markup=False)
+        show.say(f"{len(layers) - len(shown):,} more within these: --all")
 
 
 def _upper(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -80,8 +80,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
     store: options.StoreInOut = None,
     layers: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            metavar="NAME,...",
             help="Compare these layers where an encoder has them: output,penultimate.",
             show_default=False,
         ),
@@ -111,7 +112,7 @@ def evaluate(
     rank_by: RankBy = None,
     different_products: DifferentProducts = False,
     skip_unknown: SkipUnknown = False,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     device: options.Device = "auto",
     dtype: options.Dtype = None,
     runtime: options.Runtime = "auto",
@@ -151,10 +152,10 @@ def evaluate(
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
     running = Running(device=device, runtime=runtime, compile=compile)
     chosen: Sequence[Named] = specs
-    if layers is not None:
+    if layers:
         from ..encoders.opening import with_layers
 
-        chosen = with_layers(specs, options.columns(layers), running)
+        chosen = with_layers(specs, options.columns(layers, "--layers") or [], running)
     settings = {"seed": seed, "overwrite": overwrite, "running": running}
     kept = store or out / "store"
     if judgements is not None:
@@ -227,7 +228,7 @@ def evaluate_by_judgements(
     show.print_discovery(board)
     for text in board.notes:
         show.note(text)
-    show.stdout().print(f"report: {page}", markup=False, soft_wrap=True)
+    show.say(f"report: {page}")
 
 
 def evaluate_by_tags(
@@ -260,10 +261,10 @@ def evaluate_by_tags(
         from ..report.stress import stress_lines
 
         for line in stress_lines(strained):
-            show.stdout().print(line, markup=False, soft_wrap=True)
+            show.say(line)
     for text in (*board.notes, *(strained.notes if strained else ())):
         show.note(text)
-    show.stdout().print(f"report: {report}", markup=False, soft_wrap=True)
+    show.say(f"report: {report}")
 
 
 def _stress(

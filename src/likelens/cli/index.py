@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, show
+from .command import App
 
 if TYPE_CHECKING:
     from .._search import Hubs
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from ..store.base import Store
     from ..values.embeddings import Embeddings
 
-app = typer.Typer(
-    help="Indexes of a store's vectors: build, look at, choose.", no_args_is_help=True
-)
+app = App(help="Indexes of a store's vectors: build, look at, choose.", no_args_is_help=True)
 
 StoreOption = Annotated[Path, typer.Option(help="Folder where the vectors are kept.")]
 Encoder = Annotated[
@@ -67,13 +66,11 @@ def build_saved(
         show.print_json(found)
         return
     done = f"brought up to date ({placed.changes})" if placed.saved else "built"
-    show.stdout().print(
-        f"{placed.index.spec}: {placed.index.count:,} vectors, {done} in {found['seconds']:.1f} s",
-        markup=False,
-        soft_wrap=True,
+    show.say(
+        f"{placed.index.spec}: {placed.index.count:,} vectors, {done} in {found['seconds']:.1f} s"
     )
     size = _size(path.stat().st_size)
-    show.stdout().print(f"file: {path} ({size})", markup=False, soft_wrap=True)
+    show.say(f"file: {path} ({size})")
     if not known["structure"] and placed.index.options.kind != "exact":
         show.note(
             f"with fewer than {placed.index.NEEDS:,} vectors each of them is compared, "
@@ -119,7 +116,7 @@ def show_indexes(
     for bad in broken:
         show.note(f"{bad['file']}: {bad['problem']}; a search builds it again")
     if not described and not failed:
-        show.stdout().print("the store has no vectors")
+        show.say("the store has no vectors")
 
 
 def _describe_all(
@@ -210,31 +207,20 @@ def _hubs(found: Hubs) -> dict[str, Any]:
 
 def _print_described(one: dict[str, Any]) -> None:
     """An encoder's part of ``index info``."""
-    from rich.table import Table
-
-    out = show.stdout()
-    out.print(
-        f"{one['encoder']} ({one['fingerprint']}): {one['vectors']:,} vectors of {one['dim']}",
-        markup=False,
-        soft_wrap=True,
-    )
+    show.say(f"{one['encoder']} ({one['fingerprint']}): {one['vectors']:,} vectors of {one['dim']}")
     show.note_lacking(one["lacking"], one["items"])
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("index", "vectors", "size", "state", "file"):
-        table.add_column(
-            name, justify="right" if name in ("vectors", "size") else "left", overflow="fold"
-        )
+    rows = []
     for index in one["indexes"]:
         state, late = index["state"], index["behind"]
         if state == "behind":
             state += ": " + ", ".join(f"{count:,} {what}" for what, count in late.items() if count)
         size = _size(index["file_bytes"])
         name = Path(index["file"]).name
-        table.add_row(index["index"], f"{index['vectors']:,}", size, state, name)
-    if one["indexes"]:
-        out.print(table)
+        rows.append([index["index"], f"{index['vectors']:,}", size, state, name])
+    if rows:
+        show.table(("index", "vectors", "size", "state", "file"), rows, words=(0, 3, 4))
     else:
-        out.print("no index is saved: likelens index build")
+        show.say("no index is saved: likelens index build")
     hubs = one["hubs"]
     if hubs is None:
         show.note(f"hubs were not looked for among {one['vectors']:,} items; --hubs does")
@@ -245,13 +231,9 @@ def _print_described(one: dict[str, Any]) -> None:
     share = "-" if hubs["orphan_share"] != hubs["orphan_share"] else f"{hubs['orphan_share']:.1%}"
     skewness = show.number(hubs["skewness"], 2)
     lists = f"the {hubs['k']} nearest of others"
-    out.print(f"hubs: skewness {skewness} of how often an item stands in {lists}", markup=False)
-    out.print(f"most often: {largest or '-'}", markup=False, soft_wrap=True)
-    out.print(
-        f"orphans: {len(orphans):,} ({share}) stand in no list{first if orphans else ''}",
-        markup=False,
-        soft_wrap=True,
-    )
+    show.say(f"hubs: skewness {skewness} of how often an item stands in {lists}")
+    show.say(f"most often: {largest or '-'}")
+    show.say(f"orphans: {len(orphans):,} ({share}) stand in no list{first if orphans else ''}")
 
 
 @app.command("tune")
@@ -302,39 +284,26 @@ def tune_index(
 
 def _print_tuning(found: Tuning, store: Path, encoder: str | None, out: Path | None) -> None:
     """Settings, growth and advice."""
-    from rich.table import Table
-
     from ..report.tune import advice, growth_rows, growth_title, setting_rows
 
-    screen = show.stdout()
     tables = (("", setting_rows(found)), (growth_title(found), growth_rows(found)))
     for title, (heads, rows) in tables:
         if not rows:
             continue
-        table = Table(
-            box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left"
-        )
-        for place, head in enumerate(heads):
-            table.add_column(head, justify="right" if place else "left", no_wrap=True)
         best = found.recommended
-        for row in rows:
-            table.add_row(*row, style="bold" if best is not None and row[0] == best.spec else "")
-        screen.print(table)
-        screen.print()
+        styles = ["bold" if best is not None and row[0] == best.spec else "" for row in rows]
+        show.table(heads, rows, title=title, styles=styles)
+        show.say("")
     for text in found.notes:
         show.note(text)
     for line in advice(found):
-        screen.print(line, markup=False, soft_wrap=True)
+        show.say(line)
     best = found.recommended
     if best is not None and best.line != "exact":
         named = "" if encoder is None else f" -e '{encoder}'"
-        screen.print(
-            f"keep it: likelens index build --store {store}{named} --kind '{best.spec}'",
-            markup=False,
-            soft_wrap=True,
-        )
+        show.say(f"keep it: likelens index build --store {store}{named} --kind '{best.spec}'")
     if out is not None:
-        screen.print(f"page: {out}", markup=False, soft_wrap=True)
+        show.say(f"page: {out}")
 
 
 def _size(size_bytes: int) -> str:

@@ -82,9 +82,14 @@ Runtime = Annotated[
     Literal["auto", "torch", "onnx", "openvino"], _running("What runs torch networks.")
 ]
 Compile = Annotated[bool, _running("Have torch compile the networks first.", "--compile")]
-Preset = Annotated[
-    str | None,
-    typer.Option(help="A line-up of encoders, such as small or corrembed.", show_default=False),
+Presets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME,...",
+        help="Named sets of encoders, such as small or corrembed.",
+        show_default=False,
+    ),
 ]
 
 
@@ -154,8 +159,8 @@ def _check_dtype(spec: Spec, dtype: str) -> None:
         )
 
 
-def _option(text: str, *names: str) -> object:
-    return typer.Option(*names, help=text, rich_help_panel=CATALOGUE, show_default=False)
+def _option(text: str, *names: str, **more: Any) -> object:
+    return typer.Option(*names, help=text, rich_help_panel=CATALOGUE, show_default=False, **more)
 
 
 Images = Annotated[Path | None, _option("Folder of the pictures of a table.")]
@@ -165,17 +170,31 @@ Image = Annotated[
 ]
 Product = Annotated[str | None, _option("Column of products, if one has several pictures.")]
 Category = Annotated[str | None, _option("Column of class labels.")]
-TagColumns = Annotated[str | None, _option("Columns of tags: gender,colour,season.", "--tags")]
+TagColumns = Annotated[
+    list[str] | None,
+    _option("Columns of tags: gender,colour,season.", "--tags", metavar="NAME,..."),
+]
 Split = Annotated[str | None, _option("Text between the values of a cell, such as '|'.")]
-Missing = Annotated[str | None, _option("Texts that stand for no value (default: NA,,null).")]
-Drop = Annotated[str | None, _option("Tag columns to leave out: size,shoe_size.")]
+Missing = Annotated[
+    list[str] | None,
+    _option("Texts that mean no value (default: NA,,null).", "--missing", metavar="TEXT,..."),
+]
+Drop = Annotated[
+    list[str] | None,
+    _option("Tag columns to leave out: size,shoe_size.", "--drop", metavar="NAME,..."),
+]
 PurchaseTable = Annotated[
     Path | None, _option("Table of purchases: columns customer and item.", "--purchases")
 ]
 Customer = Annotated[str | None, _option("Column of customers in the purchases (customer).")]
 Item = Annotated[str | None, _option("Column of item ids in the purchases (item).")]
 Part = Annotated[
-    str | None, _option("Parts of a published data set: query, or gallery,train; or a JSON list.")
+    list[str] | None,
+    _option(
+        "Parts of a published data set: query, or gallery,train; or a JSON list.",
+        "--part",
+        metavar="NAME,...",
+    ),
 ]
 BBox = Annotated[bool, _option("Look only at the box of each picture.", "--bbox")]
 SkipMissing = Annotated[
@@ -211,14 +230,16 @@ def open_catalogue(
         image=image,
         product=product,
         category=category,
-        tags=None if tags is None else columns(tags),
+        tags=columns(tags, "--tags"),
         split=split,
-        missing=None if missing is None else [part.strip() for part in missing.split(",")],
-        drop=None if drop is None else columns(drop),
+        missing=[text.strip() for texts in missing for text in texts.split(",")]
+        if missing
+        else None,
+        drop=columns(drop, "--drop"),
         purchases=purchases,
         customer=customer,
         item=item,
-        part=None if part is None else columns(part),
+        part=columns(part, "--part"),
         bbox=bbox,
         skip_missing=skip_missing,
     )
@@ -318,22 +339,35 @@ def open_other(source: Path, catalogue: Any) -> Any:
     ) from last
 
 
-def columns(text: str) -> list[str]:
-    """Names between commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def columns(texts: Sequence[str] | None, option: str) -> list[str] | None:
+    """The names between the commas of all texts that an option was given; None without any.
+
+    Raises:
+        BadSpec: the option was given without a name.
+    """
+    if not texts:
+        return None
+    found = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if not found:
+        from ..values.errors import BadSpec
+
+        raise BadSpec(
+            f"{option} is given without a name", where=option, hint="name some, or leave it out"
+        )
+    return list(dict.fromkeys(found))
 
 
-def some_encoders(encoder: list[str] | None, preset: str | None = None) -> list[str]:
-    """The encoders named one by one and by a preset, each once.
+def some_encoders(encoder: list[str] | None, preset: list[str] | None = None) -> list[str]:
+    """The encoders named one by one and by presets, each once.
 
     Raises:
         BadSpec: none is named, or there is no such preset.
     """
     specs = list(encoder or [])
-    if preset is not None:
+    for name in columns(preset, "--preset") or []:
         from ..presets import preset as rows
 
-        specs += [row.spec for row in rows(preset)]
+        specs += [row.spec for row in rows(name)]
     if not specs:
         from ..values.errors import BadSpec
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from . import options, show
+from .command import App
 from .evaluate import DifferentProducts, PoolDepth, PoolFile, SkipUnknown
 from .trust import who_to_trust
 
@@ -27,7 +28,7 @@ NamedEncoders = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Measure published results again on a catalogue.", no_args_is_help=True)
+app = App(help="Measure published results again on a catalogue.", no_args_is_help=True)
 app.command("who-to-trust")(who_to_trust)
 
 
@@ -41,7 +42,7 @@ def _reproduce() -> None:
 def corrembed(
     catalogue: Any,
     encoder: options.Encoders = None,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, charts and the report.")] = Path(
         "reproduce-corrembed"
     ),
@@ -88,7 +89,7 @@ def corrembed(
 def engine(
     catalogue: Any,
     encoder: NamedEncoders = None,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, charts and the report.")] = Path(
         "reproduce-engine"
     ),
@@ -170,7 +171,7 @@ def discovery(
         Path, typer.Option(help="Judgements: query, candidate, 0 or 1.", show_default=False)
     ],
     encoder: NamedEncoders = None,
-    preset: options.Preset = None,
+    preset: options.Presets = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and pages.")] = Path(
         "reproduce-discovery"
     ),
@@ -236,21 +237,24 @@ def discovery(
         for text in board.notes:
             show.note(text)
     for row, why in found.missing:
-        show.stdout().print(f"missing: {row.name or row.spec}: {why}", markup=False, soft_wrap=True)
-    show.stdout().print(f"page: {page}", markup=False, soft_wrap=True)
+        show.say(f"missing: {row.name or row.spec}: {why}")
+    show.say(f"page: {page}")
 
 
-def named(encoder: list[str] | None, preset: str | None, *usual: str) -> list[str | Row]:
-    """The encoders of a preset and those named one by one, each once.
+def named(encoder: list[str] | None, preset: list[str] | None, *usual: str) -> list[str | Row]:
+    """The encoders of presets and those named one by one, each once.
 
     If there are neither, those of the usual presets; a note then says so before any work.
     """
     from ..presets import preset as rows_of
 
     named_so = list(dict.fromkeys(encoder or []))
-    presets = usual if preset is None and not named_so else [preset] if preset is not None else []
-    rows: list[str | Row] = [row for name in presets for row in rows_of(name)]
-    if preset is None and not named_so:
+    chosen = options.columns(preset, "--preset") or []
+    is_usual = not chosen and not named_so
+    rows: list[str | Row] = [
+        row for name in (usual if is_usual else chosen) for row in rows_of(name)
+    ]
+    if is_usual:
         show.note(
             f"neither -e nor --preset is given, so these are the {len(rows)} encoders of "
             f"{' and '.join(f'--preset {name}' for name in usual)}; weights that are not here are "
@@ -298,9 +302,9 @@ def _show_engine(found: EngineRun, page: Path, as_json: bool) -> None:
         if name.startswith("index-") or name == "second":
             show.print_engine(name, rows, found.settings.k)
     for row, why in found.missing:
-        show.stdout().print(f"missing: {row.name or row.spec}: {why}", markup=False, soft_wrap=True)
+        show.say(f"missing: {row.name or row.spec}: {why}")
     for label, path in (("page", page), ("report", report)):
-        show.stdout().print(f"{label}: {path}", markup=False, soft_wrap=True)
+        show.say(f"{label}: {path}")
 
 
 def _show(found: Reproduction, page: Path, as_json: bool) -> None:
@@ -315,4 +319,4 @@ def _show(found: Reproduction, page: Path, as_json: bool) -> None:
     for text in found.board.notes:
         show.note(text)
     for name, path in (("page", page), ("report", report)):
-        show.stdout().print(f"{name}: {path}", markup=False, soft_wrap=True)
+        show.say(f"{name}: {path}")

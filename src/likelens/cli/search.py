@@ -123,7 +123,7 @@ def search(
     show.print_hits(hits)
     _say(hits)
     if html is not None:
-        show.stdout().print(f"page: {html}", markup=False)
+        show.say(f"page: {html}")
 
 
 def _sorted_out(searcher: Searcher, query: list[str]) -> tuple[list[str], list[str]]:

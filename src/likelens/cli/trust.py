@@ -68,5 +68,5 @@ def _show(found: Trust, page: Path, as_json: bool) -> None:
         show.print_json({**found.tables, "seeds": len(found.shops), "page": str(page)})
         return
     for term, text in trust_in_short(found):
-        show.stdout().print(f"{term}. {text}", markup=False, soft_wrap=True)
-    show.stdout().print(f"page: {page}", markup=False, soft_wrap=True)
+        show.say(f"{term}. {text}")
+    show.say(f"page: {page}")
