@@ -392,11 +392,11 @@ def test_inputs_that_take_no_pictures(tmp_path, keys, reason):
 
 def test_a_model_that_fails_on_a_picture_is_refused(tmp_path):
     path = network(tmp_path / "m.onnx", size=("H", "W"))
-    with pytest.raises(BadSpec, match="cannot run on a picture") as caught:
+    with pytest.raises(BadSpec, match="cannot run on an image") as caught:
         open_encoder(f"onnx:{path}?{QUIET}&size=3")
     what = caught.value.what
     assert not re.search(r"ONNXRuntimeError|Status|Non-zero|\.(h|cc):|Name:''", what), what
-    assert re.search(r"picture: \w+ node\. \w+", what), what
+    assert re.search(r"image: \w+ node\. \w+", what), what
 
 
 def test_options_that_do_not_fit(tmp_path):

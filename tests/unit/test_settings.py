@@ -6,6 +6,8 @@ from likelens.encoders.preprocessing import Preprocessing
 from likelens.encoders.settings import OPTIONS, PRESETS, read_side, settle
 from likelens.values.errors import BadSpec
 
+VIT = {"image_processor_type": "ViTImageProcessor", "size": 64}
+
 
 def settled(options=None, side=None, size=None, layout=None, **more):
     return settle(options or {}, side or {}, size=size, layout=layout, where="onnx:m.onnx", **more)
@@ -110,7 +112,7 @@ def test_the_files_beside_a_model_count_in_order(tmp_path):
     )
     side = read_side(model, OPTIONS)
     assert (side.keys, side.about["imagenet_acc1"]) == ({"mean": "4", "std": "2"}, "~70.5")
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": 64}))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(VIT))
     assert read_side(model, OPTIONS).keys["resize"] == "squash:64"
     (tmp_path / "m.v2.toml").write_text("mean = [0.1, 0.2, 0.3]\nsize = 64\n")
     side = read_side(model, OPTIONS)
@@ -124,7 +126,7 @@ def test_the_files_beside_a_model_count_in_order(tmp_path):
 @pytest.mark.parametrize("text", ["gamma = 2\n", "mean = {a = 1}\n", "size = true\n", "size = \n"])
 def test_a_toml_file_that_cannot_be_used_is_named(tmp_path, text):
     (tmp_path / "m.toml").write_text(text)
-    with pytest.raises(BadSpec, match=r"options of an ONNX file|can be used") as caught:
+    with pytest.raises(BadSpec, match=r"options of an ONNX file|cannot be used") as caught:
         read_side(tmp_path / "m.onnx", OPTIONS)
     assert caught.value.where.endswith("m.toml")
 
@@ -133,7 +135,7 @@ def test_a_table_of_another_kind_is_left_alone(tmp_path):
     (tmp_path / "models.csv").write_text("name,price\na,1\n")
     assert read_side(tmp_path / "m.onnx", OPTIONS).keys == {}
     (tmp_path / "models.csv").write_bytes(b"file\n\xff\xfe\n")
-    with pytest.raises(BadSpec, match="can be used"):
+    with pytest.raises(BadSpec, match="cannot be used"):
         read_side(tmp_path / "m.onnx", OPTIONS)
 
 
@@ -199,14 +201,47 @@ def test_hugging_face_steps_left_out(tmp_path):
 
 def test_hugging_face_names_the_usual_crop_where_both_rules_agree(tmp_path):
     for squash, crop, word in ((256, 224, "center"), (40, 37, "floor"), (41, 36, "center")):
-        both = {"do_center_crop": True, "size": {"height": squash, "width": squash}}
+        both = {**VIT, "do_center_crop": True, "size": {"height": squash, "width": squash}}
         text = hugging_face(tmp_path, crop_size={"height": crop, "width": crop}, **both)
         assert text.startswith(f"resize=squash:{squash};crop={word}:{crop};")
 
 
 def test_hugging_face_turns_channels(tmp_path):
-    text = hugging_face(tmp_path, **CLIP, do_flip_channel_order=True)
-    assert "channels=BGR" in text
+    assert "channels=BGR" in hugging_face(tmp_path, image_processor_type="MobileViTImageProcessor")
+    assert "channels=RGB" in hugging_face(tmp_path, **CLIP, do_flip_channel_order=True)
+
+
+def test_hubs_folders(tmp_path):
+    """The hub keeps model.onnx in onnx/, and what describes it in the folder above."""
+    model = tmp_path / "onnx" / "model.onnx"
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": 64}))
+    model.parent.mkdir()
+    with pytest.raises(BadSpec, match="does not name its image_processor_type"):
+        read_side(model, OPTIONS)
+    (tmp_path / "config.json").write_text("\ufeff" + json.dumps({"model_type": "vit"}))
+    side = read_side(model, OPTIONS)
+    assert (side.keys["resize"], side.place) == (
+        "squash:64", str(tmp_path / "preprocessor_config.json")
+    )  # fmt: skip
+    nested = {"processor_class": "CLIPProcessor", "image_processor": CLIP}
+    (tmp_path / "processor_config.json").write_text(json.dumps(nested))
+    assert read_side(model, OPTIONS).keys["resize"] == "shorter:224"
+    other = tmp_path / "other" / "model.onnx"
+    other.parent.mkdir()
+    assert read_side(other, OPTIONS).keys == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "{", "[]", "\x00", '{"a": ' * 5000 + "1" + "}" * 5000, "nan", " " * 2**21],
+)
+def test_damaged_descriptions_are_refused_in_a_sentence(tmp_path, text):
+    for name in ("preprocessor_config.json", "config.json"):
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(VIT))
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BadSpec, match="cannot be used") as caught:
+            read_side(tmp_path / "m.onnx", OPTIONS)
+        assert caught.value.where.endswith(name)
 
 
 def test_options_keep_the_crop_of_a_side_file():
@@ -230,6 +265,6 @@ def test_options_keep_the_crop_of_a_side_file():
 )
 def test_hugging_face_that_cannot_be_followed_is_refused(tmp_path, config):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
-    with pytest.raises(BadSpec, match="can be used") as caught:
+    with pytest.raises(BadSpec, match="cannot be used") as caught:
         read_side(tmp_path / "m.onnx", OPTIONS)
     assert caught.value.where.endswith("preprocessor_config.json")

@@ -12,9 +12,9 @@ from PIL import Image
 
 from likelens import open_encoder
 from likelens.encoders import huggingface, torch_load
+from likelens.encoders.image_processors import hugging_face_keys
 from likelens.encoders.opening import open_encoders
 from likelens.encoders.preprocessing import Preprocessing
-from likelens.encoders.settings import hugging_face_keys
 from likelens.encoders.timm import in_our_words as timm_words
 from likelens.encoders.timm import timm_net
 from likelens.encoders.torch_encoder import TorchEncoder

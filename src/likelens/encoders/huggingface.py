@@ -11,8 +11,8 @@ from typing import Any
 
 from ..values.errors import BadSpec, NoWeights, first_few
 from ..values.spec import Spec
+from .image_processors import hugging_face_keys
 from .preprocessing import Preprocessing
-from .settings import hugging_face_keys
 from .torch_encoder import OPTIONS as COMMON
 from .torch_encoder import TorchEncoder
 from .torch_layers import OUTPUT, Layer, last_layer
@@ -240,7 +240,7 @@ def _in_our_words(config: Mapping[str, Any]) -> Preprocessing | None:
     try:
         keys = hugging_face_keys(dict(config))
         return Preprocessing.from_keys(keys, where="the image processor")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         return None  # then the processor itself is used
 
 

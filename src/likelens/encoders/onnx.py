@@ -12,9 +12,10 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
-from ..values.errors import BadSpec, LikelensWarning
+from ..values.errors import BadSpec, LikelensError, LikelensWarning
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
+from .limits import limited_memory
 from .onnx_file import read_onnx_file
 from .onnx_network import OnnxNetwork, Slot, unusable
 from .preprocessing import VERSION, Preprocessing
@@ -39,6 +40,13 @@ OUTPUT = ("logits", "output", "probabilities", "probs", "scores", "predictions",
 POOLS = ("avg", "max", "cls")
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+MAX_DIM = 1_000_000
+"""Numbers in a vector."""
+
+MAX_BATCH_BYTES = 2 << 30
+"""Size of the network's input."""
 
 
 class OnnxEncoder(Encoder):
@@ -168,13 +176,24 @@ class OnnxEncoder(Encoder):
         return settled
 
     def _describe(self, path: Path, side: Side, outputs: Sequence[Slot]) -> EncoderCard:
+        self._check_input()
         try:
-            dim = self.forward([np.full((*self._size, 3), 128, np.uint8)]).shape[1]
-        except BadSpec:
+            with limited_memory():
+                dim = self.forward([np.full((*self._size, 3), 128, np.uint8)]).shape[1]
+        except LikelensError:
             raise
         except Exception as error:
-            raise unusable("the model cannot run on a picture", error, self.spec) from error
-        file = read_onnx_file(path)
+            raise unusable("the model cannot run on an image", error, self.spec) from error
+        if not 0 < dim <= MAX_DIM:
+            raise BadSpec(
+                f"the output has {dim:,} numbers for each image",
+                where=str(self.spec),
+                hint=f"choose an output of 1 to {MAX_DIM:,}, or make one vector: ?pool=avg",
+            )
+        try:
+            file = read_onnx_file(path)
+        except (OSError, ValueError) as error:
+            raise unusable("the file is not plain ONNX", error, self.spec) from error
         accuracy = side.about.get("imagenet_acc1", "")
         return EncoderCard(
             name=str(self.spec),
@@ -193,6 +212,20 @@ class OnnxEncoder(Encoder):
             accuracy=percent(accuracy),
             details=_details(path, side, self._output, outputs),
         )
+
+    def _check_input(self) -> None:
+        """Refuse a batch that would not fit into memory.
+
+        Raises:
+            BadSpec: the file takes one.
+        """
+        size_bytes = self.batch_size * self._size[0] * self._size[1] * 3 * 4
+        if size_bytes > MAX_BATCH_BYTES:
+            raise BadSpec(
+                f"the file takes a batch of {size_bytes:,} bytes at once: {self._input}",
+                where=str(self.spec),
+                hint="export it with a smaller batch, or with one of any length",
+            )
 
 
 def _locate(spec: Spec) -> tuple[Path, str | None]:

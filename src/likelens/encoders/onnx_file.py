@@ -1,16 +1,17 @@
-"""What an ONNX file holds, read without the onnx package; and the file without what is not needed.
+"""Reads an ONNX file without the onnx package, and cuts off what some outputs do not need.
 
 An ONNX file is a protocol-buffer message (github.com/onnx/onnx, onnx/onnx.proto). Only the
-few fields needed are read, the rest is skipped over by its length.
+fields needed are read; the others are skipped by their length.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 # Field numbers of onnx.proto.
@@ -22,6 +23,22 @@ _DIMS, _TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
 _VALUE_NAME = 1  # of ValueInfoProto
 _NAMED = {_NODE: _MAKES, _INITIALIZER: _NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
+
+_HOLDS: Mapping[str, Mapping[int, str]] = {
+    "model": {_GRAPH: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {_NODE: "node", _INITIALIZER: "tensor", 15: "sparse tensor"},
+    "node": {_ATTRIBUTE: "attribute"},
+    "attribute": {
+        5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"
+    },
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+}  # fmt: skip
+"""Which fields of a message hold messages that tensors can be in, and of which kind."""
+
+_DEEPEST = 100
+"""Messages within messages; protocol buffers themselves read no more."""
 
 _WORTH = 0.1  # of the weights: a network without less than that is hardly quicker
 
@@ -35,8 +52,8 @@ class OnnxFile:
     """What is known of a model file without running it.
 
     Attributes:
-        content: hash of its bytes and of those of the files with its outer weights.
-        parameters: numbers in its weights, or None for a file in onnxruntime's own format.
+        content: hash of its bytes and of those of all files with external data.
+        parameters: number of weights, or None for a file in onnxruntime's own format.
         size_bytes: size of it and of those files.
     """
 
@@ -46,26 +63,29 @@ class OnnxFile:
 
 
 def read_onnx_file(path: Path) -> OnnxFile:
-    """Hash, parameters and size of a model file.
+    """Hash, number of parameters and size of a model file.
 
-    Counted as parameters are the initialisers of more than one value, but for those of
+    The hash covers every byte of the file and of the files with external data, wherever a tensor
+    refers to one: initialisers, constants, branches and loops, functions.
+
+    Counted as parameters are tensors of more than one value, except those of
     whole-number types, which hold shapes and axes.
 
     Args:
-        path: a file that onnxruntime has loaded, so that its structure is sound.
+        path: a file that onnxruntime has loaded.
 
     Raises:
-        OSError: the file, or one with its outer weights, cannot be read.
+        OSError: the file, or one with external data, cannot be read.
+        ValueError: the file is damaged.
     """
     data = path.read_bytes()
     digest = hashlib.blake2b(data, digest_size=16)
     if data[4:8] == b"ORTM":
         return OnnxFile(digest.hexdigest(), None, len(data))
     count, size, others = 0, len(data), set[str]()
-    for graph in _messages(memoryview(data), _GRAPH):
-        for tensor in _messages(graph, _INITIALIZER):
-            count += _values(tensor)
-            others.update(_locations(tensor))
+    for tensor in _tensors(memoryview(data)):
+        count += _values(tensor)
+        others.update(_locations(tensor))
     for name in sorted(others):
         outer = path.parent / name
         size += outer.stat().st_size
@@ -76,20 +96,31 @@ def read_onnx_file(path: Path) -> OnnxFile:
 
 
 def outside(path: Path) -> list[str]:
-    """Names of files with outer weights that do not lie in the model's folder.
+    """Names of files with external data that are not in the model's folder.
 
-    Of a damaged file nothing is said: onnxruntime does that better.
+    As in onnxruntime, a symbolic link may lead to where the model's own file really is: the cache
+    of the Hugging Face hub keeps all files of a repository in one folder of blobs.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is damaged.
     """
-    data, folder, found = path.read_bytes(), path.parent.resolve(), set[str]()
+    data = path.read_bytes()
     if data[4:8] == b"ORTM":
         return []
-    try:
-        for graph in _messages(memoryview(data), _GRAPH):
-            for tensor in _messages(graph, _INITIALIZER):
-                found.update(_locations(tensor))
-    except (IndexError, KeyError, ValueError):
-        return []
-    return sorted(name for name in found if not (folder / name).resolve().is_relative_to(folder))
+    folders = (path.parent.resolve(), path.resolve().parent)
+    found = {name for tensor in _tensors(memoryview(data)) for name in _locations(tensor)}
+    return sorted(name for name in found if not _within(name, path.parent, folders))
+
+
+def _within(name: str, folder: Path, folders: Iterable[Path]) -> bool:
+    """Whether a location stays in the model's folder, as text and where it really leads."""
+    plain = name.replace("\\", "/")
+    absolute = PurePosixPath(plain).is_absolute() or PureWindowsPath(name).drive
+    if absolute or posixpath.normpath(plain).startswith("..") or "\0" in name:
+        return False
+    place = (folder / name).resolve()
+    return any(place.is_relative_to(one) for one in folders)
 
 
 def cut_down(data: bytes, outputs: Collection[str]) -> bytes | None:
@@ -122,7 +153,7 @@ def cut_down(data: bytes, outputs: Collection[str]) -> bytes | None:
     weights = {name: _values(one) for one in tensors for name in _names(one, _NAME)}
     useless = weights.keys() - stay.takes - declared
     light = sum(weights[name] for name in useless) < _WORTH * sum(weights.values())
-    elsewhere = any(True for tensor in tensors for _ in _locations(tensor))
+    elsewhere = any(any(_locations(tensor)) for tensor in _tensors(memoryview(data)))
     if not go.makes or light or elsewhere or not declared.issuperset(stay.makes & go.takes):
         return None
     gone = useless | go.makes
@@ -228,7 +259,25 @@ def _locations(tensor: Message) -> Iterator[str]:
             if isinstance(value, memoryview)
         }
         if pair.get(_KEY) == b"location":
-            yield pair[_VALUE].decode()
+            yield pair.get(_VALUE, b"").decode()
+
+
+def _tensors(message: Message, kind: str = "model", depth: int = 0) -> Iterator[Message]:
+    """All tensors within a message, also those of constants, branches, loops and functions.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"more than {_DEEPEST} messages within each other")
+    for number, value, _ in _parts(message):
+        inner = _HOLDS[kind].get(number)
+        if inner is None or not isinstance(value, memoryview):
+            continue
+        if inner == "tensor":
+            yield value
+        else:
+            yield from _tensors(value, inner, depth + 1)
 
 
 def _messages(data: Message, wanted: int) -> Iterator[Message]:
@@ -249,7 +298,11 @@ def _fields(data: Message) -> Iterator[tuple[int, int | Message]]:
 
 
 def _parts(data: Message) -> Iterator[tuple[int, int | Message, Message]]:
-    """Field numbers, values and whole fields of a message; values of fixed width are taken as 0."""
+    """Field numbers, values and whole fields of a message; values of fixed width are taken as 0.
+
+    Raises:
+        ValueError: the bytes are no such message.
+    """
     place = 0
     while place < len(data):
         start = place
@@ -262,17 +315,22 @@ def _parts(data: Message) -> Iterator[tuple[int, int | Message, Message]]:
             length, place = _varint(data, place)
             value = data[place : place + length]
             place += length
-        else:
+        elif wire in (1, 5):
             place += {1: 8, 5: 4}[wire]
+        else:
+            raise ValueError(f"field {number} has the unknown type {wire}")
+        if place > len(data):
+            raise ValueError(f"field {number} ends behind the end of the file")
         yield number, value, data[start:place]
 
 
 def _varint(data: Message, place: int) -> tuple[int, int]:
     """A number of variable length, and the place behind it."""
     value = shift = 0
-    while True:
+    while place < len(data) and shift < 70:
         byte = data[place]
         value |= (byte & 0x7F) << shift
         place, shift = place + 1, shift + 7
         if byte < 0x80:
             return value, place
+    raise ValueError("a number has no end")

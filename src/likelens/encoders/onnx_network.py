@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..values.arrays import Array
 from ..values.errors import BadSpec, first_few
 from ..values.spec import Spec
+from .limits import limited_memory, limited_time
 from .onnx_file import cut_down, outside
 
 _MANY = 100
@@ -51,22 +52,40 @@ class OnnxNetwork:
     def __init__(self, path: Path, spec: Spec) -> None:
         if path.stat().st_size == 0:
             raise BadSpec("the file is empty (0 bytes)", where=str(path), hint="get the file again")
-        lost = outside(path)
-        if lost:
-            raise BadSpec(
-                f"its weights lie outside its folder: {first_few(lost)}",
-                where=str(path),
-                hint="keep the model and the files of its weights in one folder, and save it again",
-            )
+        self._check_places(path)
         self._path, self._stamp = path.absolute(), _stamp(path)
         self._changing, self._not_less = threading.Lock(), set[frozenset[str]]()
         try:
-            whole = _session(path)
+            with limited_memory(path.stat().st_size):
+                whole = _session(path)
         except Exception as error:
             raise unusable("onnxruntime cannot load this file", error, spec) from error
         self.inputs, self.outputs = _slots(whole.get_inputs()), _slots(whole.get_outputs())
         self._all = frozenset(output.name for output in self.outputs)
         self._loaded: tuple[Any, frozenset[str]] = whole, self._all
+
+    def _check_places(self, path: Path) -> None:
+        """Refuse external data outside the model's folder; of a damaged file say nothing yet.
+
+        Raises:
+            BadSpec: there is some, or the file cannot be opened.
+        """
+        try:
+            lost = outside(path)
+        except ValueError:  # onnxruntime says it better, and ``read_onnx_file`` raises it again
+            return
+        except OSError as error:
+            raise BadSpec(
+                f"the file cannot be read: {error.strerror or error}",
+                where=str(path),
+                hint="check its permissions",
+            ) from error
+        if lost:
+            raise BadSpec(
+                f"its weights are outside its folder: {first_few(lost)}",
+                where=str(path),
+                hint="keep the model and the files of its weights in one folder, and save it again",
+            )
 
     def expect(self, count: int, names: Collection[str]) -> None:
         """Get ready for so many pictures of which no more than these outputs are wanted.
@@ -88,19 +107,27 @@ class OnnxNetwork:
         """A session of what some outputs need; None if it is the whole one that is to run."""
         if _stamp(self._path) != self._stamp:
             return None  # what is loaded is what the fingerprint stands for
-        data = self._path.read_bytes()
-        content = None if data[4:8] == b"ORTM" else cut_down(data, wanted)
         try:
+            data = self._path.read_bytes()
+            content = None if data[4:8] == b"ORTM" else cut_down(data, wanted)
             return None if content is None else _session(content)
         except Exception:  # noqa: BLE001 - what loads whole need not load in part
             return None
 
     def run(self, names: Sequence[str], values: Array) -> list[Array]:
-        """These outputs for some pictures."""
+        """These outputs for some images.
+
+        Raises:
+            BadShape: it took too long.
+        """
         session, there = self._loaded
         if not there.issuperset(names):
             session = self._whole()
-        answers: list[Array] = session.run(names, {self.inputs[0].name: values})
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        with limited_time(lambda: setattr(options, "terminate", True), str(self._path)):
+            answers: list[Array] = session.run(names, {self.inputs[0].name: values}, options)
         return answers
 
     def _whole(self) -> Any:

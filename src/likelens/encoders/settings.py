@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ..values.errors import BadSpec
-from .preprocessing import KEYS, Preprocessing, middle, read_size, split_keys
-from .resizing import FILTERS, Size
+from .image_processors import hugging_face_keys
+from .preprocessing import KEYS, Preprocessing, read_size, split_keys
+from .resizing import Size
 
 PRESETS = {
     "imagenet": "resize=shorter:256;crop=center:224;mean=0.485 0.456 0.406;std=0.229 0.224 0.225",
@@ -33,6 +34,8 @@ PRESETS = {
 
 ``half`` gives -1 to 1, ``unit`` 0 to 1, ``raw`` 0 to 255.
 """
+
+_LARGEST = 1 << 20  # bytes of a file that describes preprocessing
 
 OPTIONS = ("size", "preset", *KEYS)
 """What a spec, or a ``.toml`` file beside the model, may state."""
@@ -67,9 +70,10 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
     for place in (model.with_name(model.name + ".toml"), model.with_suffix(".toml")):
         if place.is_file():
             return Side(str(place), _toml_keys(place, known), row)
-    config = model.with_name("preprocessor_config.json")
-    if config.is_file():
-        return Side(str(config), _hugging_face_file(config), row)
+    folder = _hub_folder(model)
+    found = _hub_file(folder) if folder else None
+    if found:
+        return Side(str(found[0]), found[1], row)
     if row.get("preprocessing"):
         return Side(str(model.with_name("models.csv")), split_keys(row["preprocessing"]), row)
     return Side(about=row)
@@ -211,110 +215,70 @@ def _table_row(place: Path, name: str) -> dict[str, str]:
     return {key: text or "" for key, text in rows[0].items() if key} if rows else {}
 
 
-def _hugging_face_file(place: Path) -> dict[str, str]:
-    try:
-        return hugging_face_keys(json.loads(place.read_text("utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(place, error) from error
+def _hub_folder(model: Path) -> Path | None:
+    """The folder of the model's hub files; the hub keeps ONNX files in a folder ``onnx`` of it."""
+    folders = (model.parent, *((model.parent.parent,) if model.parent.name == "onnx" else ()))
+    return next((one for one in folders if any((one / name).is_file() for name in _HUB)), None)
 
 
-def hugging_face_keys(config: dict[str, Any]) -> dict[str, str]:
-    """The keys that say what an image processor of transformers does.
+_HUB = ("preprocessor_config.json", "processor_config.json")
+"""Files of the hub that say what an image processor does."""
 
-    Args:
-        config: what its ``preprocessor_config.json`` holds.
+
+def _hub_file(folder: Path) -> tuple[Path, dict[str, str]] | None:
+    """What the image processor of a folder of the hub does, and which file says so.
+
+    The newer ``processor_config.json`` counts, if it describes an image processor.
+    """
+    places = [folder / name for name in reversed(_HUB) if (folder / name).is_file()]
+    for place in places:
+        config: Any = read_json(place)
+        if place.name == "processor_config.json":
+            config = config.get("image_processor")
+        if not isinstance(config, dict):
+            continue
+        model_type = str(read_hub_config(folder).get("model_type", ""))
+        try:
+            return place, hugging_face_keys(config, model_type)
+        except ValueError as error:
+            raise _unreadable(place, error) from error
+    return None
+
+
+def read_hub_config(folder: Path) -> dict[str, Any]:
+    """What ``config.json`` in a folder says of the network; nothing where there is none.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no such configuration, or cannot be said in keys.
+        BadSpec: the file is damaged.
     """
-    name = _processor_name(config)
-    if name.startswith(_OWN_WAY):
-        raise ValueError(f"{name} has steps of its own")
-    keys = _hugging_face_geometry(config)
-    if "resample" in config:
-        keys["interpolation"] = _filter_name(config["resample"])
-    rescales = config.get("do_rescale", True)
-    keys["scale"] = str(config.get("rescale_factor", 1 / 255)) if rescales else "1"
-    if not config.get("do_normalize", True):
-        keys.update(mean="0", std="1")
-    for key, stated in (("mean", "image_mean"), ("std", "image_std")):
-        if stated in config and config.get("do_normalize", True):
-            keys[key] = _as_text(config[stated])
-    if config.get("do_flip_channel_order"):
-        keys["channels"] = "BGR"
-    return keys
+    place = folder / "config.json"
+    return read_json(place) if place.is_file() else {}
 
 
-_OWN_WAY = ("EfficientNet", "Levit", "Perceiver", "PoolFormer")
-"""Image processors that do other things than their configuration says."""
+def read_json(place: Path) -> dict[str, Any]:
+    """The object in a JSON file.
 
-
-def _processor_name(config: Mapping[str, Any]) -> str:
-    return str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
-
-
-def _hugging_face_geometry(config: dict[str, Any]) -> dict[str, str]:
-    """Resize and crop, whose middle transformers finds by rounding down.
-
-    A bare number is the shorter side for CLIP and ConvNeXT, else a square.
+    Raises:
+        BadSpec: the file cannot be read, or holds something else.
     """
-    name = _processor_name(config)
-    size, crop = config.get("size"), config.get("crop_size")
-    if isinstance(size, int):
-        size = {"shortest_edge": size} if "CLIP" in name or "ConvN" in name else {"side": size}
-    crops = bool(config.get("do_center_crop"))
-    keys = {"crop": f"floor:{_side(crop)}" if crops else "none"}
-    if not config.get("do_resize", True):
-        keys["resize"] = "none"
-    elif size is None:
-        raise KeyError("size")
-    elif "shortest_edge" not in size:
-        keys["resize"] = f"squash:{_side(size)}"
-        if crops and _alike(_side(size), _side(crop)):
-            keys["crop"] = f"center:{_side(crop)}"
-    elif "longest_edge" in size:
-        raise ValueError("shortest_edge together with longest_edge is not known here")
-    elif "crop_pct" in config and not crops:
-        keys.update(_convnext(size["shortest_edge"], config["crop_pct"]))
-    else:
-        keys["resize"] = f"shorter:{size['shortest_edge']}"
-    return keys
-
-
-def _convnext(size: int, share: float) -> dict[str, str]:
-    """ConvNeXT below 384 pixels crops that share of the picture, from there on squashes it."""
-    if size >= 384:
-        return {"resize": f"squash:{size}", "crop": "none"}
-    return {"resize": f"shorter:{int(size / share)}", "crop": f"floor:{size}"}
-
-
-def _alike(full: str, crop: str) -> bool:
-    """Whether every rule cuts the same middle; the usual one names it then."""
-    sizes = [read_size(key, text, text) for key, text in (("resize", full), ("crop", crop))]
-    return all(
-        middle(side, wanted, "floor") == middle(side, wanted, "center")
-        for side, wanted in zip(*sizes, strict=True)
-        if wanted <= side
-    )
-
-
-def _side(size: int | dict[str, int] | None) -> str:
-    if size is None:
-        raise KeyError("crop_size")
-    if isinstance(size, int):
-        return str(size)
-    return str(size["side"]) if "side" in size else f"{size['height']}x{size['width']}"
-
-
-def _filter_name(code: int) -> str:
-    names = {int(method): name for name, method in FILTERS.items()}
-    return names[int(code)]
+    try:
+        if place.stat().st_size > _LARGEST:
+            raise ValueError(f"the file is larger than {_LARGEST:,} bytes")
+        found = json.loads(place.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(place, error) from error
+    if not isinstance(found, dict):
+        raise _unreadable(place, ValueError("it holds no JSON object"))
+    return found
 
 
 def _unreadable(place: Path, error: Exception) -> BadSpec:
-    reason = " ".join(str(error).split())
+    """One sentence about a file beside the model that cannot be used."""
+    reason = error.what if isinstance(error, BadSpec) else str(error)
+    if isinstance(error, RecursionError):
+        reason = "it is nested too deep"
     return BadSpec(
-        f"this file says nothing that can be used: {type(error).__name__} {reason}",
+        f"this file cannot be used: {' '.join(reason.split())[:200]}",
         where=str(place),
         hint="correct it, or state ?preset= or resize, crop, mean and std as options",
     )
