@@ -66,7 +66,7 @@ def parents_from_table(path: str | os.PathLike[str], classes: Iterable[str]) -> 
     wanted = list(dict.fromkeys(classes))
     table = read_table(place, text_columns=("class", "parent"))
     labels, parents = (
-        texts(column(table, name, place, "parent classes"), ()) for name in ("class", "parent")
+        texts(column(table, name, place, "parent classes")) for name in ("class", "parent")
     )
     known: dict[str, str] = {}
     for row, (label, parent) in enumerate(zip(labels, parents, strict=True), 1):

@@ -317,7 +317,7 @@ class TestVsd:
         assert len(found("mine.json")) == 1, "as it is named, or beside the metadata"
         with pytest.raises(BadTable, match=r"no picture is in --part gallery,mine.json"):
             found("gallery", "mine.json")
-        with pytest.raises(BadTable, match="cannot be read: No such file"):
+        with pytest.raises(BadTable, match="there is no such file"):
             found("nowhere.json")
 
     def test_boxes_of_both_kinds(self, vsd):

@@ -191,7 +191,7 @@ class TestFiles:
             with pytest.raises(BadTable, match="there is no such"):
                 Judgements.read(tmp_path / name)
         (tmp_path / "picture.qrels").write_bytes(b"\xff\xd8\xff\xe0")
-        with pytest.raises(BadTable, match="the judgements cannot be read"):
+        with pytest.raises(BadTable, match="line 1 is not UTF-8"):
             Judgements.read(tmp_path / "picture.qrels")
 
     def test_given_in_memory(self):

@@ -47,8 +47,8 @@ def read_pool(path: str | os.PathLike[str], asked: Asked) -> tuple[eds.Pool, tup
     rows, items = (
         np.array([one.position.get(name or "", NONE) for name in cells], np.int64)
         for one, cells in (
-            (asked.table, texts(column(table, "query", place, "queries"), ("",))),
-            (asked.gallery, texts(column(table, "candidate", place, "candidates"), ("",))),
+            (asked.table, texts(column(table, "query", place, "queries"))),
+            (asked.gallery, texts(column(table, "candidate", place, "candidates"))),
         )
     )
     ranks = {name: _ranks(table[name].to_pylist(), name, place) for name in names}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..values.errors import BadTable, first_few
 from ..values.tables import SUFFIXES, column, read_table, texts
+from ..values.text_files import read_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,18 +141,14 @@ def _from_text(path: Path) -> list[Wanted]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Lines of a text file without blank ones and remarks.
+    """Lines of a text file without blank ones and comments.
 
     Raises:
-        BadTable: there is no such file, or it is no text.
+        BadTable: there is no such file, or it is not text.
     """
     if not path.is_file():
         raise BadTable("there is no such list", where=str(path), hint=_KINDS)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadTable("this is no text", where=str(path), hint="save it as UTF-8") from error
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    return read_lines(path)
 
 
 def _from_table(path: Path) -> list[Wanted]:
@@ -167,7 +164,7 @@ def _from_table(path: Path) -> list[Wanted]:
 
 def _full(table: pa.Table, name: str, path: Path) -> list[str]:
     """A column that must say something in every row."""
-    cells = texts(column(table, name, path, "a list of addresses"), ())
+    cells = texts(column(table, name, path, "a list of addresses"))
     empty = [row for row, cell in enumerate(cells, 1) if cell is None]
     if empty:
         raise BadTable(
@@ -182,5 +179,5 @@ def _or_empty(table: pa.Table, names: tuple[str, ...]) -> list[str]:
     """The first of these columns that is there, empty where it says nothing."""
     for name in names:
         if name in table.column_names:
-            return [cell or "" for cell in texts(table[name], ())]
+            return [cell or "" for cell in texts(table[name])]
     return [""] * len(table)

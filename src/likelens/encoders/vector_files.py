@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..values.arrays import Array, Floats, rows_not_finite
+from ..values.columns import nfc
 from ..values.errors import BadShape, BadTable, first_few, plural
 from ..values.files import write_together
 from ..values.tables import read_table, texts
+from ..values.text_files import read_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +103,7 @@ def write_vectors(
 def _read_parquet(path: Path, id_name: str | None, vector_name: str | None) -> tuple[Any, Array]:
     from pyarrow import compute
 
-    table = read_table(path)
+    table = read_table(path, missing=())
     lists = [column.name for column in table.schema if _is_list(column.type)]
     ids = table[_name(table.column_names, id_name, ID_NAMES, path, "id")]
     usual = (*VECTOR_NAMES, *lists) if len(lists) == 1 else VECTOR_NAMES
@@ -115,7 +117,7 @@ def _read_parquet(path: Path, id_name: str | None, vector_name: str | None) -> t
     there = column.is_valid()
     if compute.any(compute.invert(there)).as_py():  # an empty cell: no vector
         ids, column = ids.filter(there), column.filter(there)
-    return texts(ids, ()), _matrix(column, str(path))
+    return texts(ids), _matrix(column, str(path))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -165,10 +167,10 @@ def _read_npy(path: Path, id_name: str | None, _: str | None) -> tuple[Any, Arra
         if not isinstance(vectors, np.ndarray):
             raise ValueError("it holds several arrays, as an .npz file")
     if table.suffix == ".txt":
-        return [line.strip() for line in table.read_text("utf-8").splitlines()], vectors
+        return [line.strip() for line in read_text(table).splitlines()], vectors
     wanted = [id_name] if id_name else list(ID_NAMES)
-    columns = read_table(table, text_columns=wanted)
-    return texts(columns[_name(columns.column_names, id_name, ID_NAMES, table, "id")], ()), vectors
+    columns = read_table(table, text_columns=wanted, missing=())
+    return texts(columns[_name(columns.column_names, id_name, ID_NAMES, table, "id")]), vectors
 
 
 def _name(
@@ -223,7 +225,7 @@ def _readable(path: Path) -> Iterator[None]:
 def _checked(
     ids: Sequence[str | None], vectors: Array, where: str
 ) -> tuple[tuple[str, ...], Floats]:
-    names = tuple(item for item in ids if item)
+    names = tuple(nfc(item) for item in ids if item)
     if len(names) != len(ids):
         raise BadTable(
             f"{len(ids) - len(names):,} of {len(ids):,} ids are missing",

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Array, Positions
 from .boxes import Boxed, FilePicture
+from .columns import nfc
 from .errors import BadTable, first_few, plural
 from .layout import Layout, find_layout
 from .paths import Paths
@@ -145,7 +146,7 @@ class Catalogue:
             "part": None if part is None else tuple(part),
             "bbox": bbox or None,
         }
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {name: _plain(value) for name, value in given.items() if value is not None}
         layout = replace(find_layout(Path(source)), **given)
         told = given | ({"skip_missing": True} if skip_missing else {})
         layout = replace(layout, source=Path(source), given=told)
@@ -170,10 +171,9 @@ class Catalogue:
         if layout.purchases is None:
             return None
         names = (layout.customer, layout.item)
-        table = read_table(layout.purchases, text_columns=names)
+        table = read_table(layout.purchases, text_columns=names, missing=layout.missing)
         customers, items = (
-            texts(column(table, name, layout.purchases, "purchases"), layout.missing)
-            for name in names
+            texts(column(table, name, layout.purchases, "purchases")) for name in names
         )
         rows = [pair for pair in zip(customers, items, strict=True) if None not in pair]
         return Purchases(
@@ -215,3 +215,10 @@ class Catalogue:
             labels=None if self.labels is None else tuple(self.labels[r] for r in rows),
             boxes=None if self.boxes is None else self.boxes[rows],
         )
+
+
+def _plain(value: Any) -> Any:
+    """An argument with its text in NFC, as the texts of tables are."""
+    if isinstance(value, tuple):
+        return tuple(map(nfc, value))
+    return nfc(value) if isinstance(value, str) else value

@@ -112,9 +112,9 @@ class LikelensWarning(UserWarning):
 
 
 def first_few(things: Iterable[object], limit: int = 3) -> str:
-    """The first few of many, for a message: ``a, b, c and 9 more``."""
+    """The first few of many, for a message: ``a, b, c and 9 more``; long ones are cut."""
     names = [str(thing) for thing in things]
-    shown = ", ".join(names[:limit])
+    shown = ", ".join(name if len(name) <= 200 else f"{name[:200]}…" for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .columns import nfc
 from .errors import BadTable, first_few, plural
-from .tables import SUFFIXES, read_table, texts
-
-JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-TEXT_COLUMNS = ("query", "candidate", "expert", "grade", "vote", "at")
-"""Columns of a CSV table kept as they stand: an id 007 is not 7."""
+from .tables import JSON_SUFFIXES, MISSING, SUFFIXES, read_table, texts
+from .text_files import json_rows, read_json, read_text
 
 RANDOM, POSSIBLE = "random", "possible"
 """Columns of a pool: 1 for a pair drawn at random, and how many candidates its query may have."""
@@ -87,14 +85,14 @@ def read_rows(path: Path) -> Rows:
 
 
 def _read_table(path: Path) -> Rows:
-    table = read_table(path, text_columns=TEXT_COLUMNS)
-    columns = {name: texts(table[name], ("",)) for name in table.column_names}
+    table = read_table(path, text_columns=None)
+    columns = {name: texts(table[name]) for name in table.column_names}
     return Rows(columns, [f"row {number}" for number in range(1, len(table) + 1)], path)
 
 
 def _read_trec(path: Path) -> Rows:
     rows, places = [], []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         parts = line.split()
         if not parts:
             continue
@@ -112,28 +110,17 @@ def _read_trec(path: Path) -> Rows:
 
 
 def _read_json(path: Path) -> Rows:
-    text = _text(path)
-    if text.lstrip().startswith("["):
-        found = _parsed(text, "the file", path)
+    if read_text(path).lstrip().startswith("["):
+        found = read_json(path)
         places = [f"entry {number}" for number in range(1, len(found) + 1)]
     else:
-        lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-        places = [f"line {number}" for number, _ in lines]
-        found = [_parsed(line, f"line {number}", path) for number, line in lines]
+        lines, found = [], []
+        for line, row in json_rows(path):
+            lines.append(line)
+            found.append(row)
+        places = [f"line {line}" for line in lines]
     rows = [_entry(one, place, path) for one, place in zip(found, places, strict=True)]
     return _rows(rows, places, path)
-
-
-def _parsed(text: str, place: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if place == "the file" else getattr(error, "msg", str(error))
-        raise BadTable(
-            f"{place} is no JSON: {reason}",
-            where=str(path),
-            hint="fix it; a cut-off file is best written again",
-        ) from error
 
 
 def _entry(found: Any, place: str, path: Path) -> dict[str, Any]:
@@ -186,18 +173,5 @@ def _cell(value: object) -> str | None:
     """A JSON value as a table would show it: 3.0 is 3, nothing is None."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return None if value is None else str(value).strip() or None
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise BadTable("there is no such file", where=str(path), hint="check the path")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadTable(
-            f"the judgements cannot be read: {error}",
-            where=str(path),
-            hint="save them as UTF-8 text, or give the table the suffix of its kind: "
-            f"{', '.join(SUFFIXES)}",
-        ) from error
+    text = "" if value is None else nfc(str(value).strip())
+    return None if text in MISSING else text

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .columns import nfc
 from .errors import BadTable, first_few
-
-MISSING = ("NA", "", "null")
+from .tables import MISSING
+from .text_files import read_toml
 
 PARTITION = Path("Eval", "list_eval_partition.txt")
 """The list that a DeepFashion folder is known by."""
@@ -84,12 +84,7 @@ def find_layout(source: Path) -> Layout:
 
 
 def _read_toml(path: Path) -> Layout:
-    try:
-        entries: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadTable(
-            f"this is not TOML: {error}", where=str(path), hint="fix that line"
-        ) from error
+    entries = read_toml(path)
     kinds = {one.name: str(one.type) for one in fields(Layout) if not one.metadata}
     unknown = [key for key in entries if key not in kinds]
     if unknown:
@@ -108,7 +103,7 @@ def _entry(path: Path, key: str, kind: str, value: object) -> Any:
     """One key's value as ``Layout`` holds it."""
     if kind.startswith("tuple"):
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
-            return tuple(value)
+            return tuple(map(nfc, value))
         raise BadTable(
             f'{key} must be a list of texts, ["a", "b"]', where=str(path), hint="fix that line"
         )
@@ -118,4 +113,4 @@ def _entry(path: Path, key: str, kind: str, value: object) -> Any:
         raise BadTable(f"{key} must be true or false", where=str(path), hint="fix that line")
     if not isinstance(value, str):
         raise BadTable(f"{key} must be a text", where=str(path), hint="fix that line")
-    return path.parent / value if kind.startswith("Path") else value
+    return path.parent / value if kind.startswith("Path") else nfc(value)

@@ -123,10 +123,10 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
     table = read_table(path, text_columns=text_columns, missing=layout.missing)
     for name in layout.tags:
         column(table, name, path, "tags (--tags)")
-    ids = texts(column(table, layout.id, path, "ids (--id)"), layout.missing)
+    ids = texts(column(table, layout.id, path, "ids (--id)"))
     files = None
     if layout.image is not None:
-        files = texts(column(table, layout.image, path, "pictures (--image)"), layout.missing)
+        files = texts(column(table, layout.image, path, "images (--image)"))
     found = pictures_below(root)
     places, notes = places_of(ids, files, found, root)
     boxes = boxes_of_table(table, path) if layout.bbox else None
@@ -211,7 +211,7 @@ def _optional(
 ) -> tuple[str | None, ...] | None:
     if name is None:
         return None
-    return tuple(texts(column(table, name, layout.table or Path(), role), layout.missing))
+    return tuple(texts(column(table, name, layout.table or Path(), role)))
 
 
 def _attributes(
@@ -220,10 +220,11 @@ def _attributes(
     """All columns but the id; tag columns as text, or lists of it where a cell holds several."""
     import pyarrow as pa
 
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, values in cells.items():
         if any(len(cell) > 1 for cell in values):
-            array = pa.array([list(cell) for cell in values], pa.list_(pa.string()))
+            columns[name] = pa.array([list(cell) for cell in values], pa.list_(pa.string()))
         else:
-            array = pa.array([cell[0] if cell else None for cell in values], pa.string())
-        table = table.set_column(table.column_names.index(name), name, array)
-    return table.drop_columns([id_column])
+            columns[name] = text_column([cell[0] if cell else None for cell in values])
+    del columns[id_column]
+    return pa.table(columns) if columns else table.drop_columns([id_column])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ class Tags:
             >>> tags.names, tags.matrix.toarray().tolist()
             (('blue', 'red'), [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
         """
-        from scipy.sparse import csr_array, hstack
+        from scipy.sparse import csr_array
 
         counts = {len(cells) for cells in columns.values()}
         if len(counts) > 1:
@@ -75,26 +76,25 @@ class Tags:
                 hint="give one cell per item in each category",
             )
         items = counts.pop() if counts else len(ids or ())
-        blocks: list[csr_array] = []
         names: list[str] = []
         categories: list[str] = []
+        rows: list[int] = []
+        places: list[int] = []
         for category, cells in columns.items():
-            rows: list[int] = []
             values: list[str] = []
             for row, cell in enumerate(cells):
                 tags = (cell,) if isinstance(cell, str) else tuple(dict.fromkeys(cell or ()))
                 rows += [row] * len(tags)
                 values += tags
             found = sorted(set(values))
-            place = {name: column for column, name in enumerate(found)}
-            places = [place[value] for value in values]
-            ones = np.ones(len(rows), np.float32)
-            blocks.append(csr_array((ones, (rows, places)), shape=(items, len(found))))
+            place = {name: column for column, name in enumerate(found, len(names))}
+            places += [place[value] for value in values]
             names += found
             categories += [category] * len(found)
-        matrix = hstack(blocks, format="csr") if blocks else csr_array((items, 0), dtype=np.float32)
+        ones = np.ones(len(rows), np.float32)
+        where = (np.array(rows, np.int64), np.array(places, np.int64))
         return cls(
-            csr_array(matrix),
+            csr_array((ones, where), shape=(items, len(names))),
             tuple(names),
             tuple(categories),
             tuple(ids) if ids is not None else None,
@@ -103,10 +103,18 @@ class Tags:
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
 
-    @property
+    @cached_property
     def category_names(self) -> tuple[str, ...]:
         """The categories, each once, in the order of their columns."""
         return tuple(dict.fromkeys(self.categories))
+
+    @cached_property
+    def _positions(self) -> dict[str, Positions]:
+        """Positions of the columns of each category."""
+        found: dict[str, list[int]] = {name: [] for name in self.category_names}
+        for column, category in enumerate(self.categories):
+            found[category].append(column)
+        return {name: np.array(columns, np.int64) for name, columns in found.items()}
 
     def columns(self, category: str) -> Positions:
         """Positions of a category's columns.
@@ -115,7 +123,7 @@ class Tags:
             BadTable: no such category.
         """
         self._known([category])
-        return np.flatnonzero(np.array(self.categories) == category)
+        return self._positions[category]
 
     def drop(self, *categories: str) -> Tags:
         """Without some categories, such as sizes, which no picture shows.
@@ -184,10 +192,10 @@ class Tags:
         )
 
     def _known(self, categories: Iterable[str]) -> None:
-        unknown = [name for name in categories if name not in self.categories]
+        unknown = [name for name in categories if name not in self._positions]
         if unknown:
             raise BadTable(
                 f"no tag category {first_few(repr(name) for name in unknown)}",
                 where="tags",
-                hint=f"the categories are: {', '.join(self.category_names) or 'none'}",
+                hint=f"the categories are: {first_few(self.category_names, 30) or 'none'}",
             )

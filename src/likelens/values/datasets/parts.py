@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import BadTable, first_few
+from ..text_files import read_json
 from .base import Listed
 
 
@@ -79,18 +78,3 @@ def read_pictures(path: Path) -> set[str]:
             hint='give {"seeds": [path, ...]} or {"images": [{"path": path}, ...]}',
         )
     return set(paths)
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        BadTable: it cannot be read.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadTable(
-            f"the JSON file cannot be read: {reason}", where=str(path), hint="get the file again"
-        ) from error

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..boxes import Box, parse_box
 from ..errors import BadTable, first_few
+from ..text_files import read_json
 from .base import Dataset, Listed
-from .parts import read_json
 
 _START = re.compile(r'\A\s*(\{.*"images"\s*:\s*)?\[\s*\{', re.DOTALL)
 _PICTURE = re.compile(r'"path"\s*:')
