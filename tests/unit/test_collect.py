@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from likelens import Catalogue
 from likelens.collect import Manners, collect
 from likelens.collect._collect import _ending
-from likelens.collect.fetch import Fetcher
 from likelens.collect.lists import LONGEST_NAME, Wanted, folder_names, read_classes, read_list
-from likelens.collect.manners import Pace, Refused, Stopped, TryAgain
 from likelens.images import FORMATS, open_image
 from likelens.values.errors import BadTable, NotFetched
+from likelens.values.web.fetch import Fetcher
+from likelens.values.web.manners import Pace, Refused, Stopped, TryAgain
 from misbehaving import Server, picture, wait_until
 
 QUICK = Manners(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likelens.collect.addresses import Address, is_public, parse_address, resolve
-from likelens.collect.manners import MAX_PAUSE_SECONDS, Manners, Pace, Refused, Stopped, TryAgain
 from likelens.values.errors import BadTable, NotFetched
+from likelens.values.web.addresses import Address, is_public, parse_address, resolve
+from likelens.values.web.manners import MAX_PAUSE_SECONDS, Manners, Pace, Refused, Stopped, TryAgain
 
 GOOD = {
     "http://shop.example/a.jpg": ("http", "shop.example", 80, "/a.jpg"),

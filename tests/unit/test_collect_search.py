@@ -7,8 +7,8 @@ import pytest
 
 from likelens.collect import Engine, Manners, collect
 from likelens.collect.engine import KEY, Searches
-from likelens.collect.fetch import Fetcher
 from likelens.values.errors import BadTable, NotFetched
+from likelens.values.web.fetch import Fetcher
 from misbehaving import Server
 
 SECRET = "AIza-very+secret"

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from ..images import open_image
 from ..values.errors import BadImage, NotFetched, plural
 from ..values.files import make_folder, write_aside
+from ..values.web.fetch import Answer, Fetcher
+from ..values.web.manners import Manners, Refused, Stopped
 from .engine import Engine, Progress, Searches, search_all
-from .fetch import Answer, Fetcher
 from .lists import Wanted, folder_names, read_classes, read_list
 from .manifest import COPY, FAILED, FETCHED, REFUSED, Manifest, Row
-from .manners import Manners, Refused, Stopped
 
 WORKERS = 8
 """Hosts that are asked at one time; each of them one request after the other."""

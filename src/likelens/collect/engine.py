@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 
 from ..values.errors import BadTable, NotFetched
 from ..values.files import write_aside
-from .addresses import parse_address
-from .fetch import Fetcher
+from ..values.web.addresses import parse_address
+from ..values.web.fetch import Fetcher
+from ..values.web.manners import Refused
 from .lists import Wanted
 from .manifest import read_lines
-from .manners import Refused
 
 KEY = "LIKELENS_SEARCH_KEY"
 """The variable that holds the user's key; it is neither printed nor written anywhere."""

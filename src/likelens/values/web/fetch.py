@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import quote, urljoin
 
-from ..values.errors import NotFetched
+from ..errors import NotFetched
 from .addresses import Address, parse_address
 from .exchange import exchange, read_body
 from .manners import Manners, Pace, Refused, TryAgain, printable

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, cast
 
-from ..values.errors import NotFetched
+from ..errors import NotFetched
 from .addresses import Address, resolve
 from .manners import Manners, TryAgain
 

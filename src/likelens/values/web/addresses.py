@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from ..values.errors import NotFetched
+from ..errors import NotFetched
 from .manners import Refused, TryAgain
 
 PORTS = {"http": 80, "https": 443}

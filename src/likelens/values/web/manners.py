@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..values.errors import BadTable, NotFetched
-from ..values.files import installed
+from ..errors import BadTable, NotFetched
+from ..files import installed
 
 MAX_PAUSE_SECONDS = 120.0
 """A server that asks for a longer rest is left alone until the next run."""

@@ -1,0 +1,1 @@
+"""Asks servers for files: public addresses only, redirects checked, answers bounded."""
