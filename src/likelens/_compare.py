@@ -149,8 +149,8 @@ def _doubts(everything: Sequence[Embeddings], scored: int) -> list[str]:
         )
     if scored < _FEW:
         notes.append(
-            f"the intervals of so few items ({scored}) are rough, and may reach beyond 1: they "
-            f"were checked from {_FEW} items on"
+            f"intervals from so few items ({scored}) are rough: they were checked from {_FEW} "
+            "items on"
         )
     return notes
 
@@ -229,6 +229,9 @@ class _Judge:
         self.tags = catalogue.tags
         self.weighted_tags = None if weights is None else catalogue.tags.weighted(weights)
         self.ideal = _ideal_gains(self.tags, self.queries)
+        self.weighted_ideal = (
+            None if self.weighted_tags is None else _ideal_gains(self.weighted_tags, self.queries)
+        )
         self.notes: tuple[str, ...] = ()
         products = [name for name in catalogue.products or () if name is not None]
         if len(set(products)) < len(products):
@@ -252,8 +255,6 @@ class _Judge:
             images, plain.matrix, plain.categories, self_pairs=self.self_pairs
         )
         neighbour_scores, neighbours = _neighbours(embeddings.vectors, self.queries)
-        gains = _tag_similarity(plain, self.queries, neighbours)
-        depth = neighbours.shape[1]
         return Entry(
             card=embeddings.encoder,
             rank=0,
@@ -264,10 +265,12 @@ class _Judge:
             controls=self._controls(images, noise, plain),
             weighted_controls={} if weighted is None else self._controls(images, noise, weighted),
             categories={
-                name: CategoryScore(QueryScores(alone.per_query), sees.share[name])
+                name: CategoryScore(
+                    QueryScores(alone.per_query, bounds=alone.bounds), sees.share[name]
+                )
                 for name, alone in sees.alone.items()
             },
-            ndcg=metrics.ndcg(gains, depth, self.ideal[:, :depth]),
+            ndcg=self._ndcg(plain, self.ideal, neighbours),
             hubness=metrics.hubness(neighbours, len(embeddings)),
             neighbours=neighbours,
             neighbour_scores=neighbour_scores,
@@ -275,7 +278,15 @@ class _Judge:
             zeros=embeddings.zeros,
             failed=len(embeddings.failures),
             images_per_second=embeddings.images_per_second,
+            weighted_ndcg=None
+            if weighted is None or self.weighted_ideal is None
+            else self._ndcg(weighted, self.weighted_ideal, neighbours),
         )
+
+    def _ndcg(self, tags: Tags, ideal: Array, neighbours: Positions) -> QueryScores:
+        gains = _tag_similarity(tags, self.queries, neighbours)
+        depth = neighbours.shape[1]
+        return metrics.ndcg(gains, depth, ideal[:, :depth])
 
     def _noise(self, embeddings: Embeddings) -> metrics.CorrEmbedImages:
         """Random vectors of the same shape."""
@@ -313,13 +324,10 @@ class _Judge:
         ranks = metrics.shared_ranks(pairs)
         for entry in entries:
             if np.isnan(entry.main.mean):
-                ranks[entry.card.name] = len(entries)
-                text = "no item has a score: its vectors, or the items' tags, are all alike"
+                text = "no item has a score: its vectors, or the tags of the items, are all equal"
                 notes = (f"{entry.card.name}: {text}", *notes)
-        ranked = sorted(
-            (replace(entry, rank=ranks[entry.card.name]) for entry in entries),
-            key=lambda entry: -np.nan_to_num(entry.main.mean, nan=-2.0),
-        )
+        by_name = {entry.card.name: entry for entry in entries}
+        ranked = [replace(by_name[name], rank=rank) for name, rank in ranks.items()]
         noise = max(entry.controls["random embeddings"] for entry in entries)
         if self.self_pairs == "include" and noise > NOISE:
             text = (
@@ -341,7 +349,7 @@ class _Judge:
 
 def _settled(scores: QueryScores) -> QueryScores:
     """The same scores with their influence worked out, so that they let the vectors go."""
-    return QueryScores(scores.per_query, scores.influence)
+    return QueryScores(scores.per_query, scores.influence, bounds=scores.bounds)
 
 
 def _neighbours(vectors: Floats, queries: Positions) -> tuple[Floats, Positions]:

@@ -47,7 +47,8 @@ class Entry:
             control; ``weighted_controls`` likewise.
         weighted_controls: empty without purchases.
         categories: what the encoder sees of each tag category.
-        ndcg: nDCG@10 of tag similarity, linear gains, per query.
+        ndcg: nDCG@10 of tag similarity, linear gains, per query, every tag category counting
+            the same.
         hubness: how often items appear in others' top 10.
         neighbours: (q, 10) positions of each query's most alike items, without itself.
         neighbour_scores: (q, 10) their cosine similarities.
@@ -55,6 +56,7 @@ class Entry:
         zeros: items whose vector is all zeros.
         failed: items whose picture could not be embedded.
         images_per_second: speed of the run that made the vectors, NaN if unknown.
+        weighted_ndcg: nDCG@10 with categories weighted by purchases, or None without any.
     """
 
     card: EncoderCard
@@ -72,6 +74,7 @@ class Entry:
     zeros: int
     failed: int
     images_per_second: float
+    weighted_ndcg: QueryScores | None = field(default=None, repr=False)
 
     @property
     def main(self) -> QueryScores:
@@ -160,8 +163,10 @@ def _table_row(entry: Entry) -> dict[str, Any]:
             "corrembed_weighted_low": low,
             "corrembed_weighted_high": high,
         }
+    row["ndcg_at_10"] = entry.ndcg.mean
+    if entry.weighted_ndcg is not None:
+        row["ndcg_at_10_weighted"] = entry.weighted_ndcg.mean
     row |= {
-        "ndcg_at_10": entry.ndcg.mean,
         "hubness_skew": entry.hubness.skewness,
         "orphans": entry.hubness.orphans,
         "dim": entry.card.dim,

@@ -276,7 +276,9 @@ class _Lists:
         scores = self._scores(relevant)
         if whole:
             values = np.concatenate([np.zeros((0, len(WHOLE))), *self.whole])
-            scores |= {name: QueryScores(values[:, j]) for j, name in enumerate(WHOLE)}
+            scores |= {
+                name: QueryScores(values[:, j], bounds=(0.0, 1.0)) for j, name in enumerate(WHOLE)
+            }
         judged = np.concatenate([np.zeros((0, depth), np.bool_), *self.judged])
         found = rankings.positions[:, :depth] != NONE
         return Retrieval(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from likelens import metrics
 from likelens.values import scores as module
 from likelens.values.errors import BadShape, BadSpec
 from likelens.values.scores import ITEMS, QUERIES, QueryScores
@@ -20,6 +21,19 @@ def test_missing_queries_are_counted_and_left_out():
     assert repr(scores) == "QueryScores(mean=0.3000, queries=3, missing=1)"
     assert np.isnan(QueryScores([np.nan]).mean)
     assert np.isnan(QueryScores([]).mean)
+
+
+def test_an_interval_ends_at_the_bounds_of_the_metric():
+    """Two of three scores of 1 have an interval that reaches beyond 1."""
+    values = [1.0, 1.0, 0.2]
+    assert QueryScores(values).interval()[1] > 1.0
+    low, high = QueryScores(values, bounds=(0.0, 1.0)).interval()
+    assert (low, high) == (max(QueryScores(values).interval()[0], 0.0), 1.0)
+    for metric in (metrics.precision([[1], [1], [0]], 1), metrics.average_precision([[1]], [1])):
+        assert metric.bounds == (0.0, 1.0)
+    images, tags = np.eye(4)[[0, 0, 1, 2]], np.eye(3)[[0, 0, 1, 2]]
+    assert metrics.corrembed(images, tags).interval()[0] >= -1.0
+    assert metrics.corrembed(images, tags).bounds == (-1.0, 1.0)
 
 
 def test_influence_is_given_or_computed_once():

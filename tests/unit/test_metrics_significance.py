@@ -137,7 +137,25 @@ def test_shared_ranks():
     assert ranks == {"best": 1, "good": 1, "fair": 3, "poor": 4}
     assert list(ranks) == ["best", "good", "fair", "poor"]
     scores["none"] = QueryScores(np.full(200, np.nan))
-    assert list(shared_ranks(compare_pairs(scores)).items())[-1] == ("none", 1)
+    assert list(shared_ranks(compare_pairs(scores)).items())[-1] == ("none", 5)
+
+
+def test_places_never_fall_down_a_board():
+    """A noisy encoder of middling mean is beaten by fewer than a steady one above it."""
+    draw = np.random.default_rng(0)
+    steady = draw.normal(0.5, 0.01, 60)
+    scores = {
+        "top": QueryScores(steady + 0.02),
+        "steady": QueryScores(steady),
+        "noisy": QueryScores(np.tile([0.88, 0.08], 30)),
+        "none": QueryScores(np.full(60, np.nan)),
+    }
+    tests = compare_pairs(scores)
+    ranks = shared_ranks(tests)
+    assert tests.means[1] > tests.means[2]
+    assert (ranks["noisy"], ranks["steady"]) == (1, 2)
+    assert list(ranks) == ["top", "noisy", "steady", "none"]
+    assert list(ranks.values()) == sorted(ranks.values())
 
 
 def test_p_is_never_zero():

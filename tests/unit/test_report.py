@@ -188,7 +188,7 @@ class TestPage:
     def test_one_encoder_alone(self, board, tmp_path):
         alone = make_board(board.catalogue, [board.entries[0]])
         outline = Outline(page_of(alone, tmp_path))
-        assert "How good sees these pictures" in outline.text
+        assert "How good sees these images" in outline.text
         assert "none to set beside it" in outline.text
         assert "no difference to test" in outline.text
         assert [one["id"] for one in outline.all("section")] == SECTIONS

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boards import make_board, page_of, three_encoders
+from boards import Outline, make_board, page_of, three_encoders
 from conftest import paint
 from likelens._leaderboard import Leaderboard
 from likelens.report import charts, formats, grids, maps, words
 from likelens.report.lines import read_lines
 from likelens.report.markdown import markdown_leaderboard, svg_bars
+from likelens.report.networks import by_network
 from likelens.report.pairs import read_pairs
 from likelens.report.tables import command, heat_map, plain
 from likelens.report.thumbnails import thumbnail, thumbnails
@@ -39,13 +40,15 @@ class TestWords:
 
     def test_a_clear_winner(self, board):
         head = self.head(board)
-        assert head.title == "good sees these pictures best"
+        assert head.title == "good sees these images best"
         text = " ".join(head.sentences).replace("\u00a0", " ")
         assert "on 24 items (95 % interval 0.591 to 0.638" in text
-        assert "The runner-up, fair, is at 0.4" in text
-        assert "significantly worse (p < 0.001" in text or "significantly worse (p = 0.0" in text
-        assert "it sees kind best" in text
-        assert "and colour least" in text
+        assert (
+            "significantly more than each of the 2 others, of which fair scores most (0.4" in text
+        )
+        assert "largest p < 0.001" in text or "largest p = 0.0" in text
+        assert "it agrees most with kind" in text
+        assert "and least with colour" in text
         assert head.facts[:2] == (("3", "encoders"), ("1", "control"))
 
     def test_a_tie_is_called_one(self, board):
@@ -55,13 +58,100 @@ class TestWords:
         assert [line.place for line in read_lines(tied)] == ["1=", "1=", "3", "4"]
         head = self.head(tied)
         assert head.title == "good and fair share the first place"
-        assert "cannot tell it from fair" in " ".join(head.sentences)
+        text = " ".join(head.sentences)
+        assert "do not tell it from fair (" in text
+        assert "p = 1.000" in text
+        assert "significantly more than opencv:colour (p" in text
+
+    def test_each_p_is_named_and_not_only_the_largest(self, board):
+        """One rival was told with p = 1, while another of the same sentence had p = .06."""
+        first = board.entries[0]
+        near = first.main.per_query - 0.02 + np.random.default_rng(3).normal(0, 0.045, 24)
+        rivals = [
+            replace(first, card=replace(first.card, name=name), weighted=QueryScores(values))
+            for name, values in (("a:twin", first.main.per_query), ("a:near", near))
+        ]
+        board = make_board(board.catalogue, [first, *rivals])
+        pairs = read_pairs(board, read_lines(board))
+        adjusted = {
+            pair.second.label: pair.adjusted for pair in pairs if pair.first.label == "good"
+        }
+        assert 0.05 < adjusted["a:near"] < 0.5
+        text = " ".join(self.head(board).sentences)
+        for label, p in adjusted.items():
+            assert re.search(rf"{label} \([0-9.]+, p = {formats.number(p)}\)", text), text
+
+    def test_more_rivals_than_are_named_have_their_smallest_p(self, board):
+        first = board.entries[0]
+        drop = np.linspace(0.0, 0.004, 6)
+        rivals = [
+            replace(
+                first,
+                card=replace(first.card, name=f"a:{place}"),
+                weighted=QueryScores(
+                    first.main.per_query - drop[place] + 0.03 * np.sin(place + np.arange(24))
+                ),
+            )
+            for place in range(5)
+        ]
+        board = make_board(board.catalogue, [first, *rivals])
+        board = replace(
+            board, entries=tuple(sorted(board.entries, key=lambda e: (e.rank, -e.main.mean)))
+        )
+        text = " ".join(self.head(board).sentences)
+        assert "and 2 more, smallest p = " in text
+
+    def test_the_highest_score_is_not_the_best_while_a_test_is_undecided(self, board):
+        """A second that is beaten by another than the first leaves the first place alone."""
+        first, second, third, _ = board.entries
+        board = make_board(board.catalogue, [first, second, third])
+        p = board.pairs.p_holm.copy()
+        p[0, 2] = p[2, 0] = 0.2
+        undecided = replace(board, pairs=replace(board.pairs, p_holm=p))
+        head = self.head(undecided)
+        assert head.title == "good scores highest"
+        assert "do not tell it from opencv:colour" in " ".join(head.sentences)
+
+    def test_too_few_items_for_an_interval_show_nothing(self, board):
+        first = board.entries[0]
+        alone = np.full(24, np.nan)
+        alone[0] = 0.9
+        few = replace(first, weighted=QueryScores(alone))
+        head = self.head(make_board(board.catalogue, [few]))
+        assert head.title == "No encoder is shown to see these images better than chance"
+        assert "23 of which have no score (too few for an interval" in head.sentences[0]
+
+    def test_only_the_first_may_be_level_with_chance(self, board):
+        first, second, *_, control = board.entries
+        wide = replace(first, weighted_controls={**first.weighted_controls, "shuffled tags": 0.62})
+        head = self.head(make_board(board.catalogue, [wide, second, control]))
+        assert head.title == "good scores highest, but is not shown to be better than chance"
+
+    def test_a_control_in_the_first_place(self, board):
+        *encoders, control = board.entries
+        lucky = replace(control, weighted=QueryScores(encoders[0].main.per_query + 0.2))
+        head = self.head(make_board(board.catalogue, [lucky, *encoders]))
+        assert head.title == "No encoder is shown to see these images better than chance"
+
+    def test_no_score_at_all_and_missing_encoders(self, board):
+        none = QueryScores(np.full(24, np.nan))
+        blind = [replace(one, weighted=none) for one in board.entries[:2]]
+        head = self.head(replace(make_board(board.catalogue, blind), missing={"onnx:x": "why"}))
+        assert head.title == "No encoder could be scored"
+        assert head.sentences[-1] == "1 encoder could not be measured: onnx:x."
+
+    def test_all_encoders_are_equal(self, board):
+        first = board.entries[0]
+        twins = [replace(first, card=replace(first.card, name=f"a:{n}")) for n in range(3)]
+        head = self.head(make_board(board.catalogue, twins))
+        assert head.title == "a:0 and 2 others share the first place"
+        assert "significantly more" not in " ".join(head.sentences)
 
     def test_no_better_than_chance(self, board):
         *others, control = board.entries
         lucky = replace(control, unweighted=others[0].unweighted, weighted=others[0].weighted)
         head = self.head(make_board(board.catalogue, [others[0], lucky]))
-        assert head.title == "No encoder sees these pictures better than chance"
+        assert head.title == "No encoder is shown to see these images better than chance"
 
 
 class TestPairs:
@@ -155,6 +245,39 @@ class TestCharts:
         assert cloud.trend is not None
         assert cloud.trend[1] > cloud.trend[0]
         assert charts.scatter(read_lines(board)[:2]) is None
+
+    def test_variants_of_one_network_count_once(self, board, tmp_path):
+        """Three networks with two layers each were told as a correlation over 6 encoders."""
+        first, second, third, _ = board.entries
+        variants = [
+            replace(
+                entry,
+                card=replace(entry.card, name=f"onnx:n{place}.onnx{variant}", accuracy=accuracy),
+            )
+            for place, (entry, accuracy) in enumerate(
+                ((first, 70.0), (second, 60.0), (third, 50.0))
+            )
+            for variant in ("@a", "@b?dtype=float16")
+        ]
+        six = make_board(board.catalogue, variants)
+        cloud = charts.scatter(read_lines(six))
+        assert cloud is not None
+        assert (len(cloud.lines), cloud.networks, cloud.interval) == (6, 3, None)
+        scores = [first.main.mean, second.main.mean, third.main.mean]
+        assert cloud.pearson == pytest.approx(np.corrcoef([70, 60, 50], scores)[0, 1])
+        text = Outline(page_of(six, tmp_path)).text
+        assert "over 3 networks, too few for an interval" in text
+        assert "The 6 encoders shown include layers" in text
+        two = make_board(board.catalogue, variants[:4])
+        cloud = charts.scatter(read_lines(two))
+        assert cloud is not None
+        assert np.isnan(cloud.pearson)
+        assert "are 2 networks: too few for a correlation" in Outline(page_of(two, tmp_path)).text
+
+    def test_equal_files_under_two_names_are_one_network(self, board):
+        cards = [replace(e.card, parameters=1000, accuracy=60.0) for e in board.entries[:2]]
+        assert len(by_network(cards, lambda card: card)) == 1
+        assert len(by_network([cards[0], replace(cards[1], accuracy=61.0)], lambda card: card)) == 2
 
     def test_no_correlation_where_accuracy_is_constant(self, board, tmp_path):
         entries = tuple(

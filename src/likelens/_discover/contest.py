@@ -118,7 +118,7 @@ class Contest:
             entries.append(
                 DiscoveryEntry(
                     card=card,
-                    rank=len(made) if np.isnan(figures[rank_by].mean) else ranks[name],
+                    rank=ranks[name],
                     figures=figures,
                     per_query=per_query,
                     unjudged=self.bench.unjudged(evidence[name]),
@@ -128,7 +128,7 @@ class Contest:
                     failed=failed,
                 )
             )
-        entries.sort(key=lambda one: -np.nan_to_num(one.figures[rank_by].mean, nan=-1.0))
+        entries.sort(key=lambda one: [*ranks].index(one.name))
         return DiscoveryBoard(
             entries=tuple(entries),
             catalogue=self.asked.gallery,

@@ -136,7 +136,7 @@ class Bench:
         per_query["inferred_ap"] = metrics.inferred_ap(evidence.ranks, triples, queries=count)
         spread = found.spread
         return {
-            name: Figure(_mean(found, name, one), *_inside(one), spread.get(name, math.nan))
+            name: Figure(_mean(found, name, one), *one.interval(), spread.get(name, math.nan))
             for name, one in per_query.items()
         }, per_query
 
@@ -176,7 +176,7 @@ class Bench:
         )
         named = _renamed(found, self.setting.ks)
         return {
-            name: Figure(named[name].mean, *_inside(named[name]))
+            name: Figure(named[name].mean, *named[name].interval())
             for name in cut_names(self.setting.ks)
         }
 
@@ -247,9 +247,3 @@ def _renamed(found: metrics.Discovery, ks: Sequence[int]) -> dict[str, QueryScor
 def _mean(found: metrics.Discovery, name: str, scores: QueryScores) -> float:
     """A metric: areas as they are, for the mean of a micro area's values is off by rounding."""
     return float(getattr(found, name)) if name in AREAS else scores.mean
-
-
-def _inside(scores: QueryScores) -> tuple[float, float]:
-    """The 95 % interval, cut to what a score can be."""
-    low, high = scores.interval()
-    return (max(low, 0.0), min(high, 1.0)) if math.isfinite(low) else (low, high)

@@ -242,7 +242,7 @@ class _Side:
         scores = metrics.corrembed(
             join(self.vectors, shares), self.tags, self_pairs=self.self_pairs
         )
-        return QueryScores(scores.per_query, scores.influence)  # lets the vectors go
+        return QueryScores(scores.per_query, scores.influence, bounds=scores.bounds)
 
 
 def _rounded(encoders: Sequence[Encoder], shares: Floats) -> tuple[Spec, list[float]]:

@@ -21,6 +21,7 @@ from ..encoders.opening import open_encoders
 from ..encoders.running import Running
 from ..images import open_image
 from ..metrics._stressed import Gallery
+from ..metrics._sums import BOUNDS
 from ..store.base import Store, open_store
 from ..values.arrays import Array, Floats, Positions
 from ..values.catalogue import Catalogue
@@ -206,7 +207,7 @@ class _Found:
     def curves(self, name: str, kept: Positions) -> list[Curve]:
         """The curves over some of the queries; all kinds start at the same clean score."""
         clean = self.clean[kept]
-        first = QueryScores(clean)
+        first = QueryScores(clean, bounds=BOUNDS)
         kinds = tuple(dict.fromkeys(kind for kind, _ in self.worse))
         curves = []
         for kind in kinds:
@@ -215,7 +216,8 @@ class _Found:
             for level in levels:
                 worse = self.worse[kind, level][kept]
                 unseen = np.isnan(worse) & ~np.isnan(clean)
-                scores.append(QueryScores(np.where(np.isnan(clean), np.nan, np.nan_to_num(worse))))
+                fallen = np.where(np.isnan(clean), np.nan, np.nan_to_num(worse))
+                scores.append(QueryScores(fallen, bounds=BOUNDS))
                 blind.append(int(unseen.sum()))
             curves.append(Curve(name, kind, (0, *levels), tuple(scores), tuple(blind)))
         return curves

@@ -34,9 +34,10 @@ def note_lacking(lacking: int, items: int) -> None:
 def print_leaderboard(board: Leaderboard) -> None:
     """The leaderboard as a table."""
     weighted = board.weights is not None
-    heads = ["#", "encoder", "CorrEmbed", "95 % interval"]
+    ndcg = "nDCG@10, unweighted" if weighted else "nDCG@10"
+    heads = ["#", "encoder", "CorrEmbed, weighted" if weighted else "CorrEmbed", "95 % interval"]
     heads += ["unweighted"] if weighted else []
-    heads += ["nDCG@10", "orphans", "hub skew", "dim", "images/s"]
+    heads += [ndcg, "orphans", "hub skew", "dim", "images/s"]
     rows, styles = [], []
     ranks = [entry.rank for entry in board.entries]
     for entry in board.entries:

@@ -264,5 +264,5 @@ def _areas(labels: Array, scores: Array, queries: Positions, count: int, curve: 
     if not labels.any() or labels.all():
         area[0] = np.nan
     moved = area[0] + asked.sum() * np.bincount(queries, change, count)
-    micro = QueryScores(np.where(asked, moved, np.nan))
-    return Areas(float(area[0]), micro, QueryScores(macro))
+    micro = QueryScores(np.where(asked, moved, np.nan), bounds=(0.0, 1.0))
+    return Areas(float(area[0]), micro, QueryScores(macro, bounds=(0.0, 1.0)))

@@ -63,4 +63,9 @@ def by_class(scores: QueryScores, labels: Sequence[Hashable | None]) -> ClassSco
     for row, label in enumerate(labels):
         if label is not None:
             rows.setdefault(str(label), []).append(row)
-    return ClassScores({name: QueryScores(scores.per_query[rows[name]]) for name in sorted(rows)})
+    return ClassScores(
+        {
+            name: QueryScores(scores.per_query[rows[name]], bounds=scores.bounds)
+            for name in sorted(rows)
+        }
+    )

@@ -16,6 +16,7 @@ from ..values.scores import QueryScores
 from ._images import CorrEmbedImages, parts
 from ._influence import influence
 from ._sums import (
+    BOUNDS,
     Correlations,
     SelfPairs,
     check_self_pairs,
@@ -197,5 +198,6 @@ def _score(
         ]
     )
     if queries is not None:
-        return QueryScores(found.score), found
-    return QueryScores(found.score, partial(influence, images, tags, found, exclude)), found
+        return QueryScores(found.score, bounds=BOUNDS), found
+    moved = partial(influence, images, tags, found, exclude)
+    return QueryScores(found.score, moved, bounds=BOUNDS), found

@@ -334,7 +334,7 @@ def _hits(
     else:
         mean = sums.sum() / positives.sum()
         values = mean + (sums - mean * positives) * (asking.sum() / positives.sum())
-    return QueryScores(np.where(asking, values, np.nan))
+    return QueryScores(np.where(asking, values, np.nan), bounds=(0.0, 1.0))
 
 
 def _with_negatives(
@@ -367,4 +367,4 @@ def _four(judged: Positions, scores: Floats, count: int) -> dict[str, tuple[floa
 
 
 def _average(draws: list[QueryScores]) -> QueryScores:
-    return QueryScores(np.mean([draw.per_query for draw in draws], axis=0))
+    return QueryScores(np.mean([draw.per_query for draw in draws], axis=0), bounds=(0.0, 1.0))

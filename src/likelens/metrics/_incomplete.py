@@ -113,4 +113,5 @@ def _above(rows: Positions, chosen: npt.NDArray[np.bool_]) -> Positions:
 
 
 def _per_positive(sums: Array, positives: Positions) -> QueryScores:
-    return QueryScores(np.where(positives > 0, sums / np.maximum(positives, 1), np.nan))
+    values = np.where(positives > 0, sums / np.maximum(positives, 1), np.nan)
+    return QueryScores(values, bounds=(0.0, 1.0))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..values.arrays import Floats, check_vectors, unit_rows
 from ..values.scores import QueryScores
 from ._moments import rounding_noise, spacing
-from ._sums import SelfPairs, check_same_items, check_self_pairs
+from ._sums import BOUNDS, SelfPairs, check_same_items, check_self_pairs
 from .base import check_queries
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def corrembed_naive(
             seen, worn = np.delete(seen, i), np.delete(worn, i)
         empty = not image_rows[i].any() or not tag_rows[i].any()
         scores.append(np.nan if empty else _pearson(seen, worn, image_noise, tag_noise))
-    return QueryScores(np.array(scores, np.float64))
+    return QueryScores(np.array(scores, np.float64), bounds=BOUNDS)
 
 
 def _ready(matrix: Floats, dtype: npt.DTypeLike) -> tuple[float, Floats]:

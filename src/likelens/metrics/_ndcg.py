@@ -96,7 +96,7 @@ def ndcg(
         )
     value = np.full(len(found), np.nan)
     np.divide(reached, possible, where=possible > 0, out=value)
-    return QueryScores(np.minimum(value, 1.0))
+    return QueryScores(np.minimum(value, 1.0), bounds=(0.0, 1.0))
 
 
 def _exponential(grades: Floats, where: str) -> Floats:

@@ -303,7 +303,7 @@ def _scores(
 ) -> QueryScores:
     """The values, NaN where nothing is relevant; refuses lists that hold more than there is."""
     if relevant is None:
-        return QueryScores(values)
+        return QueryScores(values, bounds=(0.0, 1.0))
     counts = _counts(relevant, len(found))
     beaten = np.flatnonzero(found.sum(axis=1) > counts)
     if beaten.size:
@@ -313,4 +313,5 @@ def _scores(
             where="relevant",
             hint="count the relevant items of the gallery, found or not; list an item once",
         )
-    return QueryScores(np.where(counts > 0, np.minimum(values, 1.0), np.nan))
+    values = np.where(counts > 0, np.minimum(values, 1.0), np.nan)
+    return QueryScores(values, bounds=(0.0, 1.0))

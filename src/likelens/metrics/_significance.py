@@ -46,6 +46,17 @@ class PairTests:
         """(e, e): whether row scores significantly more than column."""
         return (self.difference > 0) & (self.p_holm < level)
 
+    def beats(self, first: str, second: str) -> bool:
+        """Whether the first scores significantly more than the second."""
+        return bool(self.better()[self._at(first, second)])
+
+    def chance(self, first: str, second: str) -> float:
+        """Holm-corrected p-value of the difference of two encoders."""
+        return float(self.p_holm[self._at(first, second)])
+
+    def _at(self, first: str, second: str) -> tuple[int, int]:
+        return self.names.index(first), self.names.index(second)
+
 
 def compare_pairs(
     scores: Mapping[str, QueryScores], *, seed: int = 0, resamples: int | None = None
@@ -125,7 +136,8 @@ def shared_ranks(tests: PairTests, *, level: float = 0.05) -> dict[str, int]:
     beats the third.
 
     Returns:
-        Rank of each encoder, highest mean first (ties by name; no score at all last).
+        Rank of each encoder, by rank, then highest mean first (then by name); an encoder
+        without a score has the last rank.
 
     Example:
         >>> steps = np.linspace(0.0, 0.3, 40)
@@ -135,8 +147,11 @@ def shared_ranks(tests: PairTests, *, level: float = 0.05) -> dict[str, int]:
         {'a': 1, 'c': 1, 'b': 3}
     """
     ranks = 1 + tests.better(level).sum(axis=0)
+    ranks[np.isnan(tests.means)] = len(ranks)
     means = np.where(np.isnan(tests.means), -np.inf, tests.means)
-    order = sorted(range(len(means)), key=lambda place: (-means[place], tests.names[place]))
+    order = sorted(
+        range(len(means)), key=lambda place: (ranks[place], -means[place], tests.names[place])
+    )
     return {tests.names[place]: int(ranks[place]) for place in order}
 
 

@@ -16,6 +16,7 @@ from ..values.arrays import (
 )
 from ..values.errors import BadShape
 from ..values.scores import QueryScores
+from ._sums import BOUNDS
 from ._tag_rows import unit_csr
 
 SIMILARITIES = 4_000_000
@@ -72,7 +73,7 @@ def stress_scores(
             where="stress_scores",
             hint="give a row of tags per item, and rows from 0 to the last item",
         )
-    return QueryScores(Gallery(clean, tags).scores(rows, worse))
+    return QueryScores(Gallery(clean, tags).scores(rows, worse), bounds=BOUNDS)
 
 
 class Gallery:

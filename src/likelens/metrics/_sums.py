@@ -19,6 +19,9 @@ from ._tag_rows import TagMoments, TagRows, tag_moments, tag_rows
 if TYPE_CHECKING:
     from ._tag_rows import TagMatrix
 
+BOUNDS = (-1.0, 1.0)
+"""Of a correlation."""
+
 SelfPairs = Literal["include", "exclude"]
 
 
@@ -262,7 +265,7 @@ class CorrEmbedSums:
             pieces.append(
                 correlate(sums, (rows, selves), tagged, tagged.rows(part), exclude=exclude)
             )
-        return QueryScores(gathered(pieces).score)
+        return QueryScores(gathered(pieces).score, bounds=BOUNDS)
 
     def _with(self, more: Sums) -> Sums:
         if self._sums is None:

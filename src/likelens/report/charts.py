@@ -10,6 +10,10 @@ import numpy as np
 
 from .formats import number
 from .lines import Estimate, Line
+from .networks import by_network
+
+FEWEST = 3
+"""Networks below which no correlation is given."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,11 @@ class Scatter:
         lines: the encoders whose accuracy is known, best first.
         across: axis of the accuracy in percent.
         up: axis of the score.
-        pearson: correlation of the two, NaN where either is constant.
-        interval: its 95 % interval after Fisher, or None below four encoders.
+        networks: how many networks these are: layers and other variants of one network
+            have one accuracy, and count once, with the mean of their scores.
+        pearson: correlation of the two over networks; NaN below three, or where either is
+            constant.
+        interval: its 95 % interval after Fisher, or None below four networks.
         trend: score at both ends of ``across`` on the straight line of least
             squares, or None where there is none.
     """
@@ -100,6 +107,7 @@ class Scatter:
     lines: tuple[Line, ...]
     across: Axis
     up: Axis
+    networks: int
     pearson: float
     interval: tuple[float, float] | None
     trend: tuple[float, float] | None
@@ -112,11 +120,12 @@ def scatter(lines: Sequence[Line]) -> Scatter | None:
     )
     if len(known) < 3:
         return None
-    accuracy = np.array([line.entry.card.accuracy for line in known], np.float64)
-    scores = np.array([line.main.mean for line in known], np.float64)
+    networks = by_network(known, lambda line: line.entry.card)
+    accuracy = np.array([group[0].entry.card.accuracy for group in networks], np.float64)
+    scores = np.array([np.mean([line.main.mean for line in group]) for group in networks])
     ends = [end for line in known for end in (line.main.mean, line.main.low, line.main.high)]
     across = Axis.over(accuracy, zero=False)
-    pearson = _pearson(accuracy, scores)
+    pearson = _pearson(accuracy, scores) if len(networks) >= FEWEST else math.nan
     trend = None
     if math.isfinite(pearson):
         slope = pearson * scores.std() / accuracy.std()
@@ -126,8 +135,9 @@ def scatter(lines: Sequence[Line]) -> Scatter | None:
         lines=known,
         across=across,
         up=Axis.over(ends, zero=False),
+        networks=len(networks),
         pearson=pearson,
-        interval=_fisher(pearson, len(known)),
+        interval=_fisher(pearson, len(networks)),
         trend=trend,
     )
 

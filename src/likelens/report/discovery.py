@@ -153,16 +153,43 @@ def headline(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
     best = next((row for row in rows if row.best), None)
     if best is None or not best.figures[board.rank_by].known:
         return "No encoder could be scored"
-    level = [row for row in rows if row.entry.rank == best.entry.rank and not row.best]
-    if any(row.control and row.entry.rank <= best.entry.rank for row in rows):
-        return "No encoder finds what people call alike better than chance"
+    encoders = [row for row in rows if not row.control]
+    if not _above_chance(board, best, rows):
+        if any(_above_chance(board, row, rows) for row in encoders):
+            return f"{best.label} scores highest, but is not shown to be better than chance"
+        return "No encoder is shown to find what people call similar better than chance"
+    undecided = _undecided(board, best, rows)
+    level = [row for row in undecided if row.entry.rank == best.entry.rank]
     if len(level) == 1:
         return f"{best.label} and {level[0].label} share the first place"
     if level:
         return f"{best.label} and {len(level)} others share the first place"
-    if sum(not row.control for row in rows) == 1:
-        return f"How {best.label} finds what people call alike"
-    return f"{best.label} finds best what people call alike"
+    if len(encoders) == 1:
+        return f"How {best.label} finds what people call similar"
+    if undecided:
+        return f"{best.label} scores highest"
+    return f"{best.label} finds best what people call similar"
+
+
+def _undecided(board: DiscoveryBoard, best: Row, rows: Sequence[Row]) -> list[Row]:
+    """The other encoders from which no test tells the best one."""
+    return [
+        row
+        for row in rows
+        if not row.control
+        and not row.best
+        and row.figures[board.rank_by].known
+        and not board.tests.beats(best.entry.name, row.entry.name)
+    ]
+
+
+def _above_chance(board: DiscoveryBoard, row: Row, rows: Sequence[Row]) -> bool:
+    """Whether an encoder scores significantly more than every control that has a score."""
+    return row.figures[board.rank_by].known and all(
+        board.tests.beats(row.entry.name, other.entry.name)
+        for other in rows
+        if other.control and other.figures[board.rank_by].known
+    )
 
 
 def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
@@ -170,13 +197,27 @@ def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
     best = next((row for row in rows if row.best), None)
     if best is None:
         return "Only controls were compared."
+    if not best.figures[board.rank_by].known:
+        return "No query can be scored by this metric."
     score, k = best.figures[board.rank_by], max(board.ks)
     said = (
         f"The {board.names[board.rank_by]} of {best.label} is {number(score.mean)} "
         f"(95\u00a0% interval {score.interval()})"
     )
-    unjudged = best.entry.unjudged[k]
-    return f"{said}; nobody judged {percent(unjudged)} of its first {k} results."
+    said += f"; nobody judged {percent(best.entry.unjudged[k])} of its first {k} results."
+    undecided = [
+        f"{row.label} (p\u00a0=\u00a0{number(board.tests.chance(best.entry.name, row.entry.name))})"
+        for row in _undecided(board, best, rows)
+    ]
+    if undecided:
+        more = [f"{len(undecided) - 3} more"] if len(undecided) > 3 else []
+        said += (
+            f" Paired tests with Holm's correction do not tell it from "
+            f"{listed([*undecided[:3], *more])}."
+        )
+    if board.missing:
+        said += f" {plural(len(board.missing), 'encoder')} could not be measured."
+    return said
 
 
 def _facts(board: DiscoveryBoard) -> tuple[tuple[str, str], ...]:

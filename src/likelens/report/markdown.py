@@ -59,8 +59,9 @@ def _leaderboard(lines: Sequence[Line], missing: Mapping[str, str]) -> str:
         "place",
         "encoder",
         *(["CorrEmbed, weighted"] if weighted else []),
-        "CorrEmbed",
-        f"nDCG@{depth}",
+        "CorrEmbed, unweighted" if weighted else "CorrEmbed",
+        *([f"nDCG@{depth}, weighted"] if weighted else []),
+        f"nDCG@{depth}, unweighted" if weighted else f"nDCG@{depth}",
         "hubness",
         "orphans",
         "dimensions",
@@ -77,6 +78,11 @@ def _leaderboard(lines: Sequence[Line], missing: Mapping[str, str]) -> str:
                 f"*{line.label}*" if line.control else line.label,
                 *([] if line.weighted is None else [_estimate(line.weighted)]),
                 _estimate(line.unweighted),
+                *(
+                    []
+                    if line.weighted is None
+                    else [formats.number(entry.weighted_ndcg.mean if entry.weighted_ndcg else None)]
+                ),
                 formats.number(entry.ndcg.mean),
                 formats.number(entry.hubness.skewness, 2),
                 formats.percent(entry.hubness.orphans),

@@ -12,6 +12,9 @@ from .formats import chance, listed, number
 from .lines import Line, best_line
 from .pairs import Pair, pair_of
 
+SHOWN = 3
+"""So many encoders are named in a sentence."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -29,62 +32,119 @@ class Headline:
 
 
 def headline(board: Leaderboard, lines: Sequence[Line], pairs: Sequence[Pair]) -> Headline:
-    """Which encoder sees the pictures best, how surely, and what it sees least."""
+    """Which encoder agrees best with the tags, how sure that is, and what it sees least."""
     best = best_line(lines)
+    missing = _missing(board)
     if best is None:
         return Headline(
             "No encoder could be scored",
-            ("Only controls were compared, or no item shares a tag with another.",),
+            ("Only controls were compared, or no item shares a tag with another.", *missing),
             _facts(board, lines),
         )
-    sentences = [_score(board, best), _others(best, lines, pairs), _weak_side(best)]
+    sentences = [_score(board, best), *_others(best, lines, pairs), _weak_side(best)]
     return Headline(
-        _title(best, lines),
-        tuple(sentence for sentence in sentences if sentence),
+        _title(best, lines, pairs),
+        (*(sentence for sentence in sentences if sentence), *missing),
         _facts(board, lines),
     )
 
 
-def _title(best: Line, lines: Sequence[Line]) -> str:
-    if _level_with_chance(best, lines):
-        return "No encoder sees these pictures better than chance"
-    level = [line.label for line in _level(best, lines)]
+def _title(best: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> str:
+    encoders = [line for line in lines if not line.control]
+    if not _above_chance(best, lines, pairs):
+        if any(_above_chance(line, lines, pairs) for line in encoders):
+            return f"{best.label} scores highest, but is not shown to be better than chance"
+        return "No encoder is shown to see these images better than chance"
+    level = [line for line in _undecided(best, lines, pairs) if line.entry.rank == best.entry.rank]
     if len(level) == 1:
-        return f"{best.label} and {level[0]} share the first place"
+        return f"{best.label} and {level[0].label} share the first place"
     if level:
         return f"{best.label} and {plural(len(level), 'other')} share the first place"
-    if sum(not line.control for line in lines) == 1:
-        return f"How {best.label} sees these pictures"
-    return f"{best.label} sees these pictures best"
+    if len(encoders) == 1:
+        return f"How {best.label} sees these images"
+    if _undecided(best, lines, pairs):
+        return f"{best.label} scores highest"
+    return f"{best.label} sees these images best"
 
 
 def _score(board: Leaderboard, best: Line) -> str:
     weighted = "; tag categories weighted by purchases" if best.weighted is not None else ""
+    unscored = best.entry.main.missing
+    without = f", {unscored:,} of which have no score" if unscored else ""
+    interval = (
+        f"95\u00a0% interval {best.main.interval()}"
+        if best.main.bounded
+        else "too few for an interval"
+    )
     return (
         f"{best.label} has a CorrEmbed of {number(best.main.mean)} on "
-        f"{plural(len(board.catalogue), 'item')} (95\u00a0% interval "
-        f"{best.main.interval()}{weighted})."
+        f"{plural(len(board.catalogue), 'item')}{without} ({interval}{weighted})."
     )
 
 
-def _others(best: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> str:
-    """What can be said of the runner-up, or of chance if there is none."""
+def _others(best: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> list[str]:
+    """How far the tests tell the best from the others, or from chance if there are none."""
     rivals = [line for line in lines if not line.control and not line.best and line.main.known]
     if not rivals:
-        random = best.entry.controls.get("random embeddings", math.nan)
-        return f"Random embeddings score {number(random)} on the same tags."
-    second = rivals[0]
-    pair = pair_of(pairs, best, second)
-    tested = f" (p {_equals(chance(pair.adjusted))}, paired, Holm-corrected)" if pair else ""
-    level = _level(best, lines)
-    if not level:
-        return (
-            f"The runner-up, {second.label}, is at {number(second.main.mean)}: "
-            f"significantly worse{tested}."
+        chances = best.entry.controls if best.weighted is None else best.entry.weighted_controls
+        random = chances.get("random embeddings", math.nan)
+        return [f"Random embeddings score {number(random)} on the same tags."]
+    level = _undecided(best, lines, pairs)
+    beaten = [line for line in rivals if line not in level]
+    said = []
+    if level:
+        shown = [
+            f"{line.label} ({number(line.main.mean)}{_p_of(pairs, best, line)})"
+            for line in level[:SHOWN]
+        ]
+        if len(level) > SHOWN:
+            rest = [
+                pair.adjusted
+                for line in level[SHOWN:]
+                if (pair := pair_of(pairs, best, line)) is not None
+            ]
+            smallest = f", smallest p {_equals(chance(min(rest)))}" if rest else ""
+            shown.append(f"{len(level) - SHOWN} more{smallest}")
+        said.append(
+            f"The tests do not tell it from {listed(shown)}: paired tests, Holm-corrected for "
+            f"{plural(len(pairs), 'pair')}, significant below 0.05."
         )
-    names = listed([f"{line.label} ({number(line.main.mean)})" for line in level[:3]])
-    more = f" and {len(level) - 3} more" if len(level) > 3 else ""
-    return f"These data cannot tell it from {names}{more}{tested}."
+    if beaten:
+        said.append(_beaten(best, beaten, pairs, every=not level))
+    return said
+
+
+def _beaten(best: Line, beaten: Sequence[Line], pairs: Sequence[Pair], *, every: bool) -> str:
+    """That it scores significantly more than some, and the largest p-value of these tests."""
+    known = [(line, pair_of(pairs, best, line)) for line in beaten]
+    largest = max((pair.adjusted for _, pair in known if pair is not None), default=math.nan)
+    p = f"p {_equals(chance(largest))}"
+    if len(beaten) == 1:
+        line = beaten[0]
+        who = f"the runner-up, {line.label} ({number(line.main.mean)}" if every else line.label
+        end = f"; {p}, paired, Holm-corrected)" if every else f" ({p})"
+        return f"It scores significantly more than {who}{end}."
+    if every:
+        line = beaten[0]
+        return (
+            f"It scores significantly more than each of the {len(beaten)} others, of which "
+            f"{line.label} scores most ({number(line.main.mean)}; largest {p}, paired tests, "
+            "Holm-corrected)."
+        )
+    return f"It scores significantly more than the {len(beaten)} others (largest {p})."
+
+
+def _p_of(pairs: Sequence[Pair], best: Line, line: Line) -> str:
+    pair = pair_of(pairs, best, line)
+    return "" if pair is None else f", p {_equals(chance(pair.adjusted))}"
+
+
+def _missing(board: Leaderboard) -> tuple[str, ...]:
+    """How many encoders could not be measured."""
+    if not board.missing:
+        return ()
+    count = plural(len(board.missing), "encoder")
+    return (f"{count} could not be measured: {listed(list(board.missing)[:SHOWN])}.",)
 
 
 def _equals(text: str) -> str:
@@ -100,35 +160,44 @@ def _weak_side(best: Line) -> str:
     if len(seen) < 2:
         return ""
     most, least = max(seen, key=lambda name: seen[name]), min(seen, key=lambda name: seen[name])
+    if seen[most] == seen[least]:
+        return ""
     return (
-        f"Of the {len(seen)} tag categories it sees {most} best ({number(seen[most])}) "
-        f"and {least} least ({number(seen[least])})."
+        f"Of the {len(seen)} tag categories it agrees most with {most} ({number(seen[most])}) "
+        f"and least with {least} ({number(seen[least])})."
     )
 
 
-def _level(best: Line, lines: Sequence[Line]) -> list[Line]:
-    """The other encoders in the best one's place."""
+def _undecided(best: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> list[Line]:
+    """The other encoders from which no test tells the best one."""
     return [
         line
         for line in lines
         if not line.control
         and not line.best
         and line.main.known
-        and line.entry.rank == best.entry.rank
+        and not ((pair := pair_of(pairs, best, line)) and pair.significant)
     ]
 
 
-def _level_with_chance(best: Line, lines: Sequence[Line]) -> bool:
-    """Whether the best is no better than a control, or than its own vectors shuffled.
+def _above_chance(line: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> bool:
+    """Whether an encoder scores more than every control, and than its own vectors shuffled.
 
-    Shuffling leaves a picture's likeness to itself alone, so it is a fair measure also
+    Shuffling keeps the similarity of an image to itself, so it is a fair measure also
     where self pairs count.
     """
-    entry = best.entry
+    if not line.main.bounded:
+        return False
+    entry = line.entry
     chances = entry.controls if entry.weighted is None else entry.weighted_controls
-    own = max(chances["shuffled embeddings"], chances["shuffled tags"])
-    return entry.main.interval()[0] <= own or any(
-        line.control and line.main.known and line.entry.rank <= entry.rank for line in lines
+    if not line.main.low > max(chances["shuffled embeddings"], chances["shuffled tags"]):
+        return False
+    controls = [other for other in lines if other.control and other.main.known]
+    return all(
+        (pair := pair_of(pairs, line, control)) is not None
+        and pair.significant
+        and pair.difference > 0
+        for control in controls
     )
 
 

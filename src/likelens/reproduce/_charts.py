@@ -12,6 +12,7 @@ from ..report.formats import number
 from ..report.lines import best_line, read_lines
 from ..report.maps import draw_maps
 from ..report.page import templates
+from ..values.errors import plural
 from ._corrembed import Reproduction
 from .tables import Correlation, Point, correlation, points
 
@@ -51,7 +52,7 @@ def scatter_svg(found: Reproduction, layer: str) -> str | None:
 def in_words(link: Correlation) -> str:
     """Pearson's r with its interval."""
     if math.isnan(link.r):
-        return f"no correlation is given of {link.networks} networks"
+        return f"no correlation of {plural(link.networks, 'network')} (too few, or no variation)"
     text = f"Pearson r = {number(link.r, 2)}"
     if math.isnan(link.low):
         return f"{text}, of only {link.networks} networks"

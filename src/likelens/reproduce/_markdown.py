@@ -65,13 +65,16 @@ def _finding(found: Reproduction) -> str:
     said = []
     for layer, where in ((OUTPUT, "At the output"), (PENULTIMATE, "At the layer before it")):
         scored = [
-            (entry.main.mean, network.label)
+            (entry.main.mean, network.label, entry.main)
             for network in found.networks
             if (entry := network.entries.get(layer)) and math.isfinite(entry.main.mean)
         ]
         if scored:
-            score, label = max(scored)
-            said.append(f"{where} {plain_cell(label)} scores most: {number(score)}.")
+            score, label, main = max(scored, key=lambda one: one[0])
+            of = "scores most: " if len(scored) > 1 else "scores "
+            said.append(
+                f"{where} {plain_cell(label)} {of}{number(score)} ({_interval(*main.interval())})."
+            )
     both = [network.entries for network in found.networks if len(network.entries) == len(LAYERS)]
     if both:
         more = sum(one[PENULTIMATE].main.mean > one[OUTPUT].main.mean for one in both)

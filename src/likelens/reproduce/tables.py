@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from .._leaderboard import Entry, Leaderboard
+from ..report.networks import by_network
+from ..values.embeddings import EncoderCard
 from ._corrembed import ONLY, OUTPUT, PENULTIMATE, Network, Reproduction
 
 LAYERS = (OUTPUT, PENULTIMATE)
@@ -116,6 +118,7 @@ class Point:
         label: its name.
         accuracy: published ImageNet top-1 accuracy in percent.
         score: its CorrEmbed at the figure's layer.
+        card: of the encoder at this layer.
         low: lower end of the score's 95 % interval.
         high: upper end.
     """
@@ -125,6 +128,7 @@ class Point:
     score: float
     low: float
     high: float
+    card: EncoderCard | None = None
 
 
 def points(found: Reproduction, layer: str) -> list[Point]:
@@ -135,7 +139,13 @@ def points(found: Reproduction, layer: str) -> list[Point]:
         if entry is None or entry.card.accuracy is None or math.isnan(entry.main.mean):
             continue
         made.append(
-            Point(network.label, entry.card.accuracy, entry.main.mean, *entry.main.interval())
+            Point(
+                network.label,
+                entry.card.accuracy,
+                entry.main.mean,
+                *entry.main.interval(),
+                card=entry.card,
+            )
         )
     return sorted(made, key=lambda point: -point.score)
 
@@ -146,7 +156,7 @@ class Correlation:
 
     Attributes:
         layer: ``output`` or ``penultimate``.
-        networks: how many have both.
+        networks: how many have both; variants of one network count once.
         r: Pearson's correlation; NaN where there is none.
         low: lower end of its 95 % interval (Fisher's z), NaN below four networks.
         high: upper end.
@@ -166,18 +176,20 @@ def correlations(found: Reproduction) -> list[Correlation]:
 
 def correlation(layer: str, known: Sequence[Point]) -> Correlation:
     """Pearson's r of some points."""
-    accuracy = np.array([point.accuracy for point in known])
-    score = np.array([point.score for point in known])
-    if len(known) < FEWEST or not accuracy.std() or not score.std():
-        return Correlation(layer, len(known), math.nan, math.nan, math.nan)
+    groups = by_network(known, lambda point: point.card or EncoderCard(point.label, "", 0))
+    accuracy = np.array([group[0].accuracy for group in groups])
+    score = np.array([np.mean([point.score for point in group]) for group in groups])
+    count = len(groups)
+    if count < FEWEST or not accuracy.std() or not score.std():
+        return Correlation(layer, count, math.nan, math.nan, math.nan)
     from scipy.stats import pearsonr
 
     result = pearsonr(accuracy, score)
     low = high = math.nan
-    if len(known) > FEWEST:
+    if count > FEWEST:
         interval = result.confidence_interval(0.95)
         low, high = float(interval.low), float(interval.high)
-    return Correlation(layer, len(known), float(result.statistic), low, high)
+    return Correlation(layer, count, float(result.statistic), low, high)
 
 
 def everything(found: Reproduction) -> dict[str, list[dict[str, Any]]]:

@@ -30,6 +30,8 @@ class QueryScores:
             the gallery, averaging to 0; or a function that gives these values, called
             on first need; or None where the gallery is taken as given. An item
             without a score has an influence too: it is part of the gallery.
+        bounds: the least and the largest value that the mean can have; intervals end
+            there. None for no bounds.
 
     Raises:
         BadShape: not one-dimensional, or not one influence per query.
@@ -46,7 +48,10 @@ class QueryScores:
         self,
         per_query: npt.ArrayLike,
         influence: Floats | Callable[[], Floats] | None = None,
+        *,
+        bounds: tuple[float, float] | None = None,
     ) -> None:
+        self.bounds = bounds
         self.per_query: Floats = _checked_scores(per_query)
         """(k,) float64."""
         self._influence = influence if callable(influence) else self._checked(influence)
@@ -105,8 +110,8 @@ class QueryScores:
             resamples: number of draws, at least 100.
 
         Returns:
-            Its two ends; NaN for fewer than two scores. Equal scores give an interval
-            of no width.
+            Its two ends, within the bounds; NaN for fewer than two scores. Equal scores give
+            an interval of no width.
 
         Raises:
             BadSpec: level or resamples out of range.
@@ -136,7 +141,9 @@ class QueryScores:
         np.add.at(groups, np.arange(len(influence)) % count, influence / scale)
         error = float(groups.std(ddof=1) * np.sqrt(count)) / len(influence)
         low, high = _t_quantiles(groups, (1 - level) / 2, seed, resamples)
-        return self.mean - high * error * scale, self.mean - low * error * scale
+        ends = self.mean - high * error * scale, self.mean - low * error * scale
+        least, most = self.bounds or (-np.inf, np.inf)
+        return max(ends[0], least), min(ends[1], most)
 
     def _checked(self, influence: Floats | None) -> Floats | None:
         if influence is None:
