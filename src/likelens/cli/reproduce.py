@@ -11,7 +11,6 @@ import typer
 from . import options, show
 from .command import App
 from .evaluate import DifferentProducts, PoolDepth, PoolFile, SkipUnknown
-from .trust import who_to_trust
 
 if TYPE_CHECKING:
     from ..presets import Row
@@ -29,7 +28,6 @@ NamedEncoders = Annotated[
 ]
 
 app = App(help="Measure published results again on a catalogue.", no_args_is_help=True)
-app.command("who-to-trust")(who_to_trust)
 
 
 @app.callback()

@@ -8,9 +8,6 @@ from ._engine import EngineRun, engine, find_parents
 from ._engine_text import sections
 from ._engine_write import charts, write_engine
 from ._markdown import markdown
-from ._trust import Settings as TrustSettings
-from ._trust import Trust, trust, trust_folder, write_trust
-from ._trust import in_short as trust_in_short
 from ._write import draw, write
 
 __all__ = [
@@ -19,8 +16,6 @@ __all__ = [
     "EngineRun",
     "Network",
     "Reproduction",
-    "Trust",
-    "TrustSettings",
     "charts",
     "corrembed",
     "discovery",
@@ -30,11 +25,7 @@ __all__ = [
     "markdown",
     "sections",
     "table_sections",
-    "trust",
-    "trust_folder",
-    "trust_in_short",
     "write",
     "write_engine",
     "write_tables",
-    "write_trust",
 ]

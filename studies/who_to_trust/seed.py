@@ -1,4 +1,4 @@
-"""Who is to be trusted, in one shop: pools with an encoder and without, and the truth."""
+"""One shop: pools with an encoder and without it, and the truth."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import eds, metrics
-from ...values.arrays import Array, Floats, Positions
+from likelens import eds, metrics
+from likelens.values.arrays import Array, Floats, Positions
+
 from .budget import DEPTHS, by_depth, by_hours
 from .draw import ENCODERS, Shop, draw_shop, rankings
 from .score import (

@@ -1,4 +1,4 @@
-"""A shop whose true likeness is known, experts who judge it, and encoders that are to be ranked."""
+"""A shop whose true similarity is known, experts who judge it, and encoders to rank."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ...encoders.base import FittedEncoder, cores
-from ...encoders.fused import join, seeing
-from ...encoders.opening import open_encoder
-from ...garments import TAGS, Garment, draw, products
-from ...garments.experts import experts
-from ...garments.likeness import ALIKE, likeness, values
-from ...garments.tastes import CARE
-from ...garments.vocabulary import NONE
-from ...values.arrays import Floats, Positions, unit_rows
+from likelens.encoders.base import FittedEncoder, cores
+from likelens.encoders.fused import join, seeing
+from likelens.encoders.opening import open_encoder
+from likelens.garments import TAGS, Garment, draw, products
+from likelens.garments.experts import experts
+from likelens.garments.likeness import ALIKE, likeness, values
+from likelens.garments.tastes import CARE
+from likelens.garments.vocabulary import NONE
+from likelens.values.arrays import Floats, Positions, unit_rows
 
 SIZE = 128
-"""Side of the drawn pictures in pixels."""
+"""Side of the drawn images in pixels."""
 
 SHAPE = ("sleeve", "neckline", "length", "fit")
 
@@ -31,7 +31,7 @@ PIXELS = {
     "SIFT": "opencv:sift?sample=150&size=128&words=128",
     "ORB": "opencv:orb?sample=150&size=128&words=128",
 }
-"""Encoders of the light install, which see the drawn pictures."""
+"""Encoders of the light install, which see the drawn images."""
 
 FUSED: dict[str, dict[str, float]] = {
     "colour + HOG": {"colour": 1.0, "HOG": 1.0},
@@ -47,7 +47,7 @@ KIND_CARE, NOISE_DIM = 4.0, 32
 
 @dataclass(frozen=True)
 class Eye:
-    """A made-up encoder, whose vectors come from the tags and not from a picture.
+    """A made-up encoder, whose vectors come from the tags and not from an image.
 
     Attributes:
         blind: categories that it does not see.
@@ -80,7 +80,7 @@ EYES = {
     "eye, no shape": Eye(SHAPE),
     "eye, colour only": Eye(("pattern", *SHAPE, "material")),
 }
-"""Made-up encoders: part of what makes garments alike, and noise."""
+"""Made-up encoders: part of what makes garments similar, and noise."""
 
 ENCODERS = (*PIXELS, *FUSED, *EYES)
 """The candidates, in the order of all arrays."""
@@ -92,8 +92,8 @@ class Shop:
 
     Attributes:
         seed: of everything.
-        garments: (n,) one picture each.
-        alike: (n, n) whether two are truly alike; False on the diagonal.
+        garments: (n,) one image each.
+        alike: (n, n) whether two are truly similar; False on the diagonal.
         votes: (n, n, e) what each expert would say of every pair.
         vectors: (n, d) by each of ``ENCODERS``.
         scores: (m, n, n) cosine of every pair by each of them.
@@ -129,7 +129,7 @@ def draw_shop(items: int, seed: int, judges: int) -> Shop:
     """A new catalogue, new experts, and the vectors of every encoder.
 
     Args:
-        items: n, pictures of as many products.
+        items: n, images of as many products.
         seed: >= 0.
         judges: how many experts.
     """
@@ -197,15 +197,15 @@ def _typed(
 
 
 def _seen(garments: Sequence[Garment]) -> dict[str, Floats]:
-    """The vectors of all encoders that see the pictures."""
+    """The vectors of all encoders that see the images."""
     with ThreadPoolExecutor(cores()) as threads:
-        pictures = list(threads.map(lambda garment: draw(garment, size=SIZE), garments))
+        images = list(threads.map(lambda garment: draw(garment, size=SIZE), garments))
     vectors = {}
     for name, spec in PIXELS.items():
         encoder = seeing(open_encoder(spec))
         if isinstance(encoder, FittedEncoder):
-            encoder.fit(pictures[: encoder.sample_size])
-        vectors[name] = encoder.encode(pictures)
+            encoder.fit(images[: encoder.sample_size])
+        vectors[name] = encoder.encode(images)
     for name, parts in FUSED.items():
         vectors[name] = join([vectors[part] for part in parts], list(parts.values()))
     return vectors

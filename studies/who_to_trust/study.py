@@ -1,4 +1,4 @@
-"""Whom to trust: discovery on shops whose true likeness is known, over many seeds."""
+"""Discovery on shops whose true similarity is known, over many seeds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..._embed import Progress
-from ...encoders.base import cores
-from ...report.lines import Estimate
-from ...values.arrays import Floats, Positions
-from ...values.errors import BadSpec
-from ...values.files import plain, write_aside
+from likelens._embed import Progress
+from likelens.encoders.base import cores
+from likelens.report.lines import Estimate
+from likelens.values.arrays import Floats, Positions
+from likelens.values.errors import BadSpec
+from likelens.values.files import plain, write_aside
+
 from .budget import HOURS
 from .draw import ENCODERS
 from .score import Settings, places
@@ -29,7 +30,7 @@ VERSION = 1
 """Raised when the same seed gives other figures than before."""
 
 FEWEST = 5
-"""Shops that an interval needs: of fewer, chance alone can make a few that are all alike."""
+"""Shops that an interval needs: with fewer, equal values by chance are too likely."""
 
 Ends = tuple[float, float]
 """The least and the most that a figure can be."""
@@ -68,15 +69,6 @@ class Trust:
         """What pools of so many encoders find at a depth: ``recall``, or ``share`` judged."""
         return self.over(lambda shop: _row(shop["found"], size=size, k=k)[what], SHARE)
 
-    def more(self, pool: tuple[int, int], other: tuple[int, int], what: str) -> Estimate:
-        """How much more pools of one size and depth find, or judge, than others, shop by shop."""
-
-        def apart(shop: Shop) -> float:
-            one, two = (_row(shop["found"], size=size, k=k)[what] for size, k in (pool, other))
-            return float(one - two)
-
-        return self.over(apart, CORRELATION)
-
     def twice(self, metric: str, value: Callable[[Twice], float], ends: Ends = PLACES) -> Estimate:
         """A figure of the two judgements of each encoder, see ``Twice``; in places, as a rule."""
         return self.over(lambda shop: value(Twice.of(shop, metric)), ends)
@@ -84,16 +76,6 @@ class Trust:
     def share_lost(self, metric: str) -> Estimate:
         """Share of the mean score that is lost by staying out."""
         return self.twice(metric, Twice.share_lost, (-math.inf, 1.0))
-
-    def matters(self, metric: str, other: str) -> Estimate:
-        """By how many places it matters more to one metric than to another who took part."""
-        signs = [math.copysign(1, self.twice(name, Twice.lost).mean) for name in (metric, other)]
-
-        def apart(shop: Shop) -> float:
-            one, two = (Twice.of(shop, name).lost() for name in (metric, other))
-            return signs[0] * one - signs[1] * two
-
-        return self.over(apart)
 
     def by_hours(self, metric: str) -> list[tuple[float, Estimate]]:
         """Agreement with the true order for each budget."""
@@ -104,28 +86,6 @@ class Trust:
         return self.over(
             lambda shop: _row(shop["hours"], hours=hours)["order"][metric], CORRELATION
         )
-
-    def ahead(self, hours: float, one: str, other: str) -> Estimate:
-        """How much better one metric agrees with the true order than another, shop by shop."""
-        return self._apart([("hours", {"hours": hours}, name) for name in (one, other)])
-
-    def gained(self, hours: float, before: float, metric: str) -> Estimate:
-        """How much better a metric agrees with the true order after more hours, shop by shop."""
-        return self._apart([("hours", {"hours": each}, metric) for each in (hours, before)])
-
-    def deeper(self, k: int, other: int, metric: str) -> Estimate:
-        """How much better a metric agrees with the true order at one depth, shop by shop."""
-        return self._apart([("depths", {"k": each}, metric) for each in (k, other)])
-
-    def _apart(self, two: Sequence[tuple[str, Mapping[str, float], str]]) -> Estimate:
-        """The first of two agreements (table, row, metric) less the second."""
-
-        def apart(shop: Shop) -> float:
-            found = [_row(shop[table], **row)["order"][metric] for table, row, metric in two]
-            one, other = (math.nan if value is None else float(value) for value in found)
-            return one - other
-
-        return self.over(apart, (-2.0, 2.0))
 
     def bought(self, hours: float, what: str) -> Estimate:
         """How many ``pairs`` of how many ``queries`` are judged, or items are ``tagged``."""
@@ -138,12 +98,6 @@ class Trust:
     def at_depth(self, k: int) -> float:
         """How many queries the same budget reaches at a depth."""
         return self.over(lambda shop: _row(shop["depths"], k=k)["queries"]).mean
-
-    def ends_early(self, k: int) -> bool:
-        """Whether a shop has asked with every garment at a depth, before the budget is spent."""
-        return any(
-            _row(shop["depths"], k=k)["queries"] >= self.settings.items for shop in self.shops
-        )
 
     @cached_property
     def tables(self) -> dict[str, list[dict[str, Any]]]:
@@ -209,11 +163,11 @@ def trust(
     """Simulates shops, experts and encoders, and asks whom to trust.
 
     Args:
-        work: folder where the figures of each seed are kept; a run that was broken off
-            goes on there. Those of other settings are made anew.
+        work: folder where the figures of each seed are kept; an interrupted run continues
+            there. Figures of other settings are measured again.
         seeds: how many shops; 2 at least, and ``FEWEST`` for intervals.
         settings: what is taken as given.
-        progress: told of every shop.
+        progress: called after every shop.
 
     Returns:
         The figures of all shops.
@@ -225,18 +179,18 @@ def trust(
     settings = settings or Settings()
     if seeds < 2:
         raise BadSpec(
-            f"seeds is {seeds}, which says nothing of other shops",
+            f"seeds is {seeds}, too few to compare shops",
             where="who-to-trust, seeds",
             hint=f"give 2 at least, {FEWEST} for intervals; 20 are usual",
         )
     places_of = {seed: Path(work) / f"seed-{seed:03d}.json" for seed in range(seeds)}
     shops = {seed: _kept(path, seed, settings) for seed, path in places_of.items()}
     missing = [seed for seed, shop in shops.items() if shop is None]
-    told = progress or (lambda *_: None)
-    told("shops", seeds - len(missing), seeds)
+    report = progress or (lambda *_: None)
+    report("shops", seeds - len(missing), seeds)
     for done, (seed, shop) in enumerate(_measured(missing, settings), 1):
         shops[seed] = _keep(places_of[seed], seed, settings, shop)
-        told("shops", seeds - len(missing) + done, seeds)
+        report("shops", seeds - len(missing) + done, seeds)
     return Trust(settings, tuple(shop for shop in shops.values() if shop is not None))
 
 
@@ -277,7 +231,7 @@ def _kept(path: Path, seed: int, settings: Settings) -> Shop | None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return dict(kept["shop"]) if kept["key"] == _key(seed, settings) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, broken off, or something else
+        return None  # missing, incomplete, or another file
 
 
 def _keep(path: Path, seed: int, settings: Settings, shop: Shop) -> Shop:

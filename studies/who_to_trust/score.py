@@ -1,4 +1,4 @@
-"""What the simulation takes as given, and how it scores encoders by what was judged."""
+"""The assumptions of the simulation, and how encoders are scored by what was judged."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ... import eds, metrics
-from ...garments import TAGS
-from ...values.arrays import Array, Floats, Positions
-from ...values.errors import BadSpec
+from likelens import eds, metrics
+from likelens.garments import TAGS
+from likelens.values.arrays import Array, Floats, Positions
+from likelens.values.errors import BadSpec
+
 from .draw import ENCODERS, Shop
 
 HIT = 9
@@ -36,7 +37,7 @@ class Settings:
     """What the simulation takes as given.
 
     Attributes:
-        items: pictures in a shop.
+        items: images in a shop.
         experts: who judge every pair of a pool.
         pooling: how many encoders pool.
         k: how deep.
@@ -89,7 +90,7 @@ class Judged:
     """Pairs and what the experts say of them.
 
     Attributes:
-        triples: (p, 3) query, candidate, 1 alike or 0 not.
+        triples: (p, 3) query, candidate, 1 similar or 0 not.
         baselines: places of the encoders whose rankings the sampled negatives come from.
     """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...report.curves import Curve, Spread, Words, curves_svg, spreads_svg
-from ...report.lines import Estimate
-from ...report.sections import Chart
+from likelens.report.curves import Curve, Spread, Words, curves_svg, spreads_svg
+from likelens.report.lines import Estimate
+from likelens.report.sections import Chart
+
 from .budget import DEPTHS, RANDOM, TAGGED
 from .draw import ENCODERS
 from .score import METRICS
@@ -17,13 +18,19 @@ from .tables import HITS, encoder_rows
 ORDER = "Spearman's correlation with the true order of the encoders"
 
 
+def charts(found: Trust) -> list[Chart]:
+    """All charts, in the order of the document."""
+    drawn = (found_chart, hits_chart, places_chart, budget_chart, tags_chart)
+    return [draw(found) for draw in drawn]
+
+
 def found_chart(found: Trust) -> Chart:
     """Share of the true positives in a pool, by its depth and the number of encoders."""
     words = Words(
         "What pooling finds",
         _over(found),
         "first candidates of each encoder (log scale)",
-        "pairs truly alike that are in the pool, %",
+        "truly similar pairs that are in the pool, %",
     )
     curves = [
         Curve(
@@ -48,7 +55,7 @@ def hits_chart(found: Trust) -> Chart:
         )
         for row in encoder_rows(found)
     ]
-    series = ("took part in the pool", "stayed out", "all pairs judged")
+    series = ("in the pool", "not in the pool", "all pairs judged")
     return _chart("hits", words, spreads_svg(words, series, rows))
 
 
@@ -63,7 +70,7 @@ def places_chart(found: Trust) -> Chart:
         Spread(metric, (found.twice(metric, Twice.flattered), found.twice(metric, Twice.wronged)))
         for metric in METRICS
     ]
-    series = ("took part in the pool", "stayed out")
+    series = ("in the pool", "not in the pool")
     return _chart("places", words, spreads_svg(words, series, rows))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import eds, metrics
-from ...garments import TAGS
-from ...values.arrays import Array, Floats, Positions
+from likelens import eds, metrics
+from likelens.garments import TAGS
+from likelens.values.arrays import Array, Floats, Positions
+
 from .draw import ENCODERS, Shop, tag_rows
 from .score import DEEPEST, Judged, Settings, discovery, judge, random_pairs, score, spearman
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...report.lines import Estimate
+from likelens.report.lines import Estimate
+
 from .budget import DEPTHS, HOURS, RANDOM, TAGGED
 from .draw import ENCODERS, EYES, FUSED
 from .score import HIT, METRICS, places

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import xml.etree.ElementTree as ET
@@ -11,13 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
-
-from likelens.report.curves import Curve, Spread, Words, curves_svg, spreads_svg
-from likelens.report.lines import Estimate
-from likelens.reproduce import TrustSettings, trust, trust_folder, write_trust
-from likelens.reproduce._trust.budget import by_hours
-from likelens.reproduce._trust.draw import ENCODERS, draw_shop
-from likelens.reproduce._trust.score import (
+from studies.who_to_trust import Settings, trust, write_trust
+from studies.who_to_trust.__main__ import main
+from studies.who_to_trust.budget import by_hours
+from studies.who_to_trust.draw import ENCODERS, draw_shop
+from studies.who_to_trust.score import (
     HIT,
     METRICS,
     Judged,
@@ -28,12 +25,13 @@ from likelens.reproduce._trust.score import (
     score,
     spearman,
 )  # fmt: skip
-from likelens.reproduce._trust.seed import pooled
-from likelens.reproduce._trust.study import Twice, estimate
-from likelens.reproduce._trust.words import change, standing
-from likelens.values.errors import BadSpec
+from studies.who_to_trust.seed import pooled
+from studies.who_to_trust.study import Twice, estimate
 
-SMALL = TrustSettings(items=40)
+from likelens.report.curves import Curve, Spread, Words, curves_svg, spreads_svg
+from likelens.report.lines import Estimate
+
+SMALL = Settings(items=40)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(folder):
-    return trust(trust_folder(folder), seeds=2, settings=SMALL)
+    return trust(folder, seeds=2, settings=SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +128,7 @@ class TestFigures:
         assert SMALL.tagged(1.0, ("kind", "colour")) == 480
 
     def test_a_budget_without_a_whole_query_still_buys_one(self, shop):
-        slow = TrustSettings(items=40, pair_seconds=3_600, tag_seconds=3_600)
+        slow = Settings(items=40, pair_seconds=3_600, tag_seconds=3_600)
         pool = pooled(shop, (0, 9), 6)
         first = next(by_hours(shop, slow, full_labels(shop), pool, [0.0] * len(ENCODERS)))
         assert first["queries"] == 1
@@ -184,95 +182,46 @@ class TestParts:
         assert (two.flattered(), two.wronged(), two.lost()) == (-0.5, 1.0, 1.5)
         assert two.share_lost() == pytest.approx(0.5)
 
-    def test_words_follow_the_figures(self):
-        high, low, none = Estimate(-2, -3, -1), Estimate(2, 1, 3), Estimate(0.1, -1, 1)
-        assert standing(high) == "2.00 (1.00 to 3.00) places too high"
-        assert standing(low) == "2.00 (1.00 to 3.00) places too low"
-        assert standing(none).startswith("where it belongs")
-        assert change(high).startswith("a gain")
-        assert change(low).startswith("a loss")
-        assert change(none).startswith("nothing")
-
 
 class TestRuns:
-    def test_one_that_was_broken_off_ends_as_an_unbroken_one(self, found, folder, tmp_path):
-        kept = trust_folder(tmp_path)
-        shutil.copy(trust_folder(folder) / "seed-000.json", kept)
-        whole = (trust_folder(folder) / "seed-001.json").read_text()
-        (kept / "seed-001.json").write_text(whole[: len(whole) // 2])
-        told = []
-        again = trust(kept, seeds=2, settings=SMALL, progress=lambda *step: told.append(step))
-        assert told == [("shops", 1, 2), ("shops", 2, 2)]
+    def test_an_interrupted_run_ends_as_an_uninterrupted_one(self, found, folder, tmp_path):
+        shutil.copy(folder / "seed-000.json", tmp_path)
+        whole = (folder / "seed-001.json").read_text()
+        (tmp_path / "seed-001.json").write_text(whole[: len(whole) // 2])
+        steps = []
+        again = trust(tmp_path, seeds=2, settings=SMALL, progress=lambda *step: steps.append(step))
+        assert steps == [("shops", 1, 2), ("shops", 2, 2)]
         assert again.shops == found.shops
-        assert (kept / "seed-001.json").read_text() == whole
+        assert (tmp_path / "seed-001.json").read_text() == whole
 
-    def test_other_settings_are_measured_anew(self, folder, monkeypatch):
+    def test_other_settings_are_measured_again(self, folder, monkeypatch, tmp_path):
         asked = []
         monkeypatch.setattr(
-            "likelens.reproduce._trust.study.measure_shop", lambda seed, _: asked.append(seed) or {}
+            "studies.who_to_trust.study.measure_shop", lambda seed, _: asked.append(seed) or {}
         )
-        trust(trust_folder(folder), seeds=2, settings=SMALL)
+        trust(folder, seeds=2, settings=SMALL)
         assert asked == []
-        trust(folder / "other", seeds=2, settings=SMALL)
-        copy = shutil.copytree(trust_folder(folder), folder / "copy")
-        trust(copy, seeds=2, settings=TrustSettings(items=41))
-        assert sorted(asked) == [0, 0, 1, 1]
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        trust(copy, seeds=2, settings=Settings(items=41))
+        assert sorted(asked) == [0, 1]
 
-    def test_the_page_holds_every_chart_and_no_gap(self, found, folder):
-        page = write_trust(found, folder)
-        text = page.read_text()
+    def test_the_files_hold_every_chart_and_row(self, found, tmp_path):
+        text = write_trust(found, tmp_path, "a command").read_text()
         for name in ("found", "hits", "places", "budget", "tags"):
-            assert f"(images/who-to-trust-{name}.svg)" in text
-            ET.parse(folder / "images" / f"who-to-trust-{name}.svg")
-        assert "nan" not in text.lower().replace("nanc", "")
+            ET.parse(tmp_path / "images" / f"who-to-trust-{name}.svg")
+        assert "nan" not in text.lower()
         assert "None" not in text
         assert all(f"| {name} |" in text for name in (*ENCODERS, *METRICS))
 
-    def test_version_control_does_not_see_the_figures_of_the_seeds(self, folder):
-        assert (trust_folder(folder) / ".gitignore").read_text() == "*\n"
+    def test_the_command(self, found, folder, tmp_path, capsys):
+        shutil.copytree(folder, tmp_path / ".who-to-trust")
+        assert main(["--seeds", "2", "--items", "40", "--out", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.strip() == str(tmp_path / "who-to-trust-tables.md")
 
-    def test_the_command(self, likelens, found, folder):
-        given = ("reproduce", "who-to-trust", "--seeds", 2, "--items", 40, "--out", folder)
-        code, out, err = likelens(*given, "--json")
-        assert code == 0, err
-        said = json.loads(out)
-        assert said["seeds"] == 2
-        assert said["page"] == str(folder / "who-to-trust.md")
-        assert {row["metric"] for row in said["twice"]} == set(METRICS)
-        code, out, _ = likelens(*given)
-        assert code == 0
-        assert "page:" in out
-        assert "Tags" in out
-
-
-class TestWrongUse:
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("items", 39), ("items", 2_001), ("experts", 0), ("pooling", 1), ("k", 0), ("k", 16),
-            ("pair_seconds", 0), ("tag_seconds", math.nan), ("tag_errors", 1.0), ("sample", 0),
-        ],
-    )  # fmt: skip
-    def test_settings_that_make_no_sense(self, name, value):
-        with pytest.raises(BadSpec, match=name):
-            TrustSettings(**{name: value})
-
-    def test_one_seed_is_not_enough(self, tmp_path):
-        with pytest.raises(BadSpec, match="seeds is 1, which says nothing"):
-            trust(tmp_path, seeds=1)
-
-    @pytest.mark.parametrize("option", [("--seeds", 1), ("--items", 5), ("--tag-errors", 2)])
-    def test_the_command_says_what_is_wrong(self, likelens, option, tmp_path):
-        code, _, err = likelens("reproduce", "who-to-trust", *option, "--out", tmp_path)
-        assert code == 2
-        assert option[0] in err
-
-    def test_a_folder_that_is_a_file(self, likelens, tmp_path):
-        place = tmp_path / "file"
-        place.write_text("")
-        code, _, err = likelens("reproduce", "who-to-trust", "--seeds", 2, "--out", place)
-        assert code == 2
-        assert "cannot be written" in err
+    @pytest.mark.parametrize("wrong", [("--seeds", "1"), ("--items", "5"), ("--tag-errors", "2")])
+    def test_wrong_arguments(self, wrong, tmp_path, capsys):
+        assert main([*wrong, "--out", str(tmp_path)]) == 2
+        assert wrong[0][2:].replace("-", "_") in capsys.readouterr().err
 
 
 class TestCharts:

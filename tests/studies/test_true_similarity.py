@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from studies.who_to_trust.draw import EYES, Eye, tag_rows
 
 from likelens import eds, garments
 from likelens.garments import TAGS
@@ -15,7 +16,6 @@ from likelens.garments.experts import BIAS, Expert, experts
 from likelens.garments.likeness import ALIKE, likeness
 from likelens.garments.tastes import CARE
 from likelens.garments.vocabulary import COLOURS, NONE, SHAPED_BY
-from likelens.reproduce._trust.draw import EYES, Eye, tag_rows
 from likelens.values.errors import BadTable
 
 MANY = garments.products(300, seed=3)
