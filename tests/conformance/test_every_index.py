@@ -89,6 +89,65 @@ def test_inputs_of_any_type_and_length_are_scored_alike_and_never_changed(kind):
         np.testing.assert_array_equal(given_vectors, before)
 
 
+SIZES = (1e50, 1e-60, 1e-315)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_of_any_size_are_found_as_those_of_length_one(kind):
+    draw = np.random.default_rng(3)
+    vectors = draw.standard_normal((1200, 8))
+    queries = vectors[:5] + 0.01
+    expected = build_index(vectors, kind).search(queries, 3)
+    mixed = 10.0 ** draw.integers(-250, 250, (1200, 1))
+    for size in (*SIZES, mixed):
+        index = build_index(vectors * size, kind)
+        for asked in (queries, queries * np.ravel(size)[0]):
+            scores, positions = index.search(asked, 3)
+            np.testing.assert_array_equal(positions[:, 0], np.arange(5))
+            np.testing.assert_allclose(scores[:, 0], expected[0][:, 0], atol=1e-5)
+            assert (positions >= 0).all()
+    index = build_index(vectors, kind)
+    index.update([0, 1], vectors[[1, 0]] * 1e200)
+    added = index.add(vectors[:1] * 1e-200)
+    assert index.search(vectors[0] * 1e99, 2)[1][0].tolist() == [1, *added]
+    assert build_index(vectors.astype(">f4"), kind).search(queries.astype(">f8"), 1)[1][
+        :, 0
+    ].tolist() == list(range(5))
+    tiny = np.float16(6e-8), np.float32(1e-44), np.float32(1e37)
+    for size in tiny:
+        coarse = vectors.astype(size.dtype) * size
+        found = build_index(coarse, kind).search(queries, 3)
+        assert (found[1] >= 0).all()
+        assert np.isfinite(found[0]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_matrix_of_numbers_is_refused_for_queries_too(kind):
+    vectors = np.random.default_rng(4).standard_normal((20, 3))
+    index = build_index(vectors, kind)
+    for wrong in (
+        np.ma.masked_array(vectors, vectors > 1),
+        vectors.astype(complex),
+        vectors.astype(object),
+        [[1, 2, 3], [1]],
+        np.where(vectors == vectors[3, 1], np.inf, vectors),
+        np.where(vectors == vectors[3, 1], np.nan, vectors),
+    ):
+        for use in (lambda given: build_index(given, kind), index.search, index.add):
+            with pytest.raises(BadShape):
+                use(wrong)
+
+
+def test_euclidean_distances_that_float32_cannot_hold_are_refused():
+    vectors = np.random.default_rng(5).standard_normal((20, 3))
+    with pytest.raises(BadShape, match="too long to be compared: rows 0, 1, 2"):
+        build_index(vectors * 1e19, "exact(metric=l2)")
+    with pytest.raises(BadShape, match="too short for their distances"):
+        build_index(vectors * 1e-60, "exact(metric=l2)")
+    scores, _ = build_index(vectors * 5e17, "exact(metric=l2)").search(vectors * -5e17, 20)
+    assert np.isfinite(scores).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_filter_always_leaves_k_if_k_exist(kind):
     draw = np.random.default_rng(2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from ..images import Picture, open_image
-from ..values.arrays import Array, Floats, rows_not_finite
+from ..values.arrays import Array, Floats, narrow_rows, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
 from ..values.errors import BadShape, BadSpec, first_few
 from ..values.spec import Spec
@@ -278,7 +278,9 @@ def shaped(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Float
     Raises:
         BadShape: another shape.
     """
-    matrix = np.ascontiguousarray(rows, np.float32)
+    given = np.asarray(rows)
+    wide = given.ndim == 2 and given.dtype.kind in "fiu"
+    matrix = narrow_rows(given) if wide else np.ascontiguousarray(given, np.float32)
     if count == 0 and matrix.size == 0:
         matrix = matrix.reshape(0, encoder.dim)
     if matrix.shape != (count, encoder.dim):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..values.arrays import Array, Floats, rows_not_finite
+from ..values.arrays import Array, Floats, as_array, narrow_rows, rows_not_finite
 from ..values.columns import nfc
 from ..values.errors import BadShape, BadTable, first_few, plural
 from ..values.files import write_together
@@ -251,8 +251,7 @@ def _checked(
             where=where,
             hint="keep one vector for each id",
         )
-    with np.errstate(over="ignore"):
-        matrix = np.ascontiguousarray(vectors, np.float32)
+    matrix = narrow_rows(as_array(vectors, where=where))
     broken = rows_not_finite(matrix)
     if broken.size:
         which = first_few(names[at] for at in broken)

@@ -6,12 +6,18 @@ from math import sqrt
 
 import numpy as np
 
-from ..values.arrays import Array, Floats, Positions, check_vectors, rows_not_finite, unit_rows
+from ..values.arrays import Array, Floats, Positions, as_array, check_vectors, unit_rows
 from ..values.errors import BadShape, first_few
 from .scan import COSINE
 
 PLAIN = (1e-20, 1e20)
 """Squared lengths for which float32 neither overflows nor loses an entry that matters."""
+
+LONGEST = 1e37
+"""Squared length up to which the squared distance of two vectors does not overflow."""
+
+SHORTEST = 1e-20
+"""Squared length of the longest vector from which on float32 tells Euclidean distances apart."""
 
 CHUNK = 65_536
 
@@ -25,7 +31,7 @@ def ready(vectors: Array, metric: str, where: str) -> Floats:
     Raises:
         BadShape: no matrix of finite numbers, or too large for float32.
     """
-    rows = np.asarray(vectors)
+    rows = as_array(vectors, where=where)
     if metric == COSINE and rows.dtype == np.float32 and rows.ndim == 2 and rows.size:
         if len(rows) == 1:
             square = float(np.vdot(rows, rows))
@@ -39,7 +45,8 @@ def ready(vectors: Array, metric: str, where: str) -> Floats:
         return np.ascontiguousarray(unit_rows(rows))
     with np.errstate(over="ignore"):
         rows = np.array(rows, np.float32, order="C")
-    broken = rows_not_finite(np.einsum("ij,ij->i", rows, rows)[:, None])
+        squares = np.einsum("ij,ij->i", rows, rows)
+    broken = np.flatnonzero(~(squares <= LONGEST))
     if broken.size:
         raise BadShape(
             f"{broken.size:,} vectors are too long to be compared: rows {first_few(broken)}",
@@ -51,14 +58,22 @@ def ready(vectors: Array, metric: str, where: str) -> Floats:
 
 def ready_matrix(vectors: Array, metric: str, where: str) -> Floats:
     """The same for a whole gallery, a part at a time, so that memory holds it only once."""
-    matrix = np.asarray(vectors)
+    matrix = as_array(vectors, where=where)
     if matrix.ndim != 2 or len(matrix) <= CHUNK:
-        return ready(matrix, metric, where)
-    if matrix.dtype.kind == "f":
-        check_vectors(matrix, where=where)  # names the rows of the whole
-    rows = np.empty(matrix.shape, np.float32)
-    for start in range(0, len(matrix), CHUNK):
-        rows[start : start + CHUNK] = ready(matrix[start : start + CHUNK], metric, where)
+        rows = ready(matrix, metric, where)
+    else:
+        if matrix.dtype.kind == "f":
+            check_vectors(matrix, where=where)  # names the rows of the whole
+        rows = np.empty(matrix.shape, np.float32)
+        for start in range(0, len(matrix), CHUNK):
+            rows[start : start + CHUNK] = ready(matrix[start : start + CHUNK], metric, where)
+    if metric != COSINE and matrix.any() and np.abs(rows).max() ** 2 < SHORTEST:
+        longest = int(np.abs(matrix).max(axis=1).argmax())
+        raise BadShape(
+            f"all vectors are too short for their distances to be told apart, even row {longest:,}",
+            where=where,
+            hint="scale them to lengths around 1, or use the cosine",
+        )
     return rows
 
 
@@ -68,7 +83,7 @@ def check_dim(vectors: Array, dim: int, what: str, where: str) -> Array:
     Raises:
         BadShape: they have another width.
     """
-    matrix = np.asarray(vectors)
+    matrix = as_array(vectors, where=where)
     if matrix.ndim == 1:
         matrix = matrix[None]
     if matrix.ndim == 2 and matrix.shape[1] != dim:
@@ -97,7 +112,7 @@ def allowed_rows(allowed: Array, count: int) -> Positions:
     Raises:
         BadShape: the mask has another length, or a position lies outside.
     """
-    chosen = np.asarray(allowed)
+    chosen = as_array(allowed, where="Index.search")
     if chosen.dtype == bool:
         if chosen.shape != (count,):
             raise BadShape(
@@ -115,7 +130,7 @@ def positions_in(positions: Array, count: int, what: str, where: str) -> Positio
     Raises:
         BadShape: they are not whole numbers, or one lies outside.
     """
-    chosen = np.asarray(positions).reshape(-1)
+    chosen = as_array(positions, where=where).reshape(-1)
     if chosen.size == 0:
         return np.zeros(0, np.int64)
     if chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= count:

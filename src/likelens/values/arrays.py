@@ -155,6 +155,23 @@ def unit_rows(matrix: Floats, dtype: npt.DTypeLike = np.float32, chunk: int = 1_
     return units
 
 
+def narrow_rows(matrix: Floats) -> Floats:
+    """The rows as contiguous float32; those too large or too small for it at length one.
+
+    Their directions, and so all cosines, stay as they are. A row that is not finite stays so.
+    """
+    if matrix.dtype.itemsize <= 4 and matrix.dtype.kind == "f":
+        return np.ascontiguousarray(matrix, np.float32)
+    matrix = matrix.astype(np.float64, copy=False)
+    largest = np.abs(matrix).max(axis=1, initial=0.0)
+    with np.errstate(over="ignore"):
+        rows = np.array(matrix, np.float32, order="C")
+    outside = np.flatnonzero((largest > 1e18) | ((largest < 1e-18) & (largest > 0)))
+    outside = outside[np.isfinite(largest[outside])]
+    rows[outside] = unit_rows(matrix[outside])
+    return rows
+
+
 def unit_sparse_rows(matrix: Any) -> csr_array[np.float64]:
     """A float64 CSR copy with rows of length one; a row of zeros stays zero.
 
