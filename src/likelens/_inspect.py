@@ -14,9 +14,10 @@ from .encoders.base import Encoder, FittedEncoder, VectorSource
 from .encoders.drift import NEAR, drift_of, row_cosines
 from .encoders.opening import open_encoder
 from .encoders.running import Running
-from .images import ENDINGS, open_image
+from .images import open_image
 from .values.arrays import Array, Floats
 from .values.errors import BadImage, BadSpec, LikelensError
+from .values.places import is_image_name
 from .values.spec import Spec
 
 SAME = 0.9999
@@ -149,7 +150,7 @@ def _pictures(folder: Path | None) -> list[Array]:
             np.ascontiguousarray(draw(garment, size=300 + 2 * place)[: 290 - 3 * place])
             for place, garment in enumerate(products(PICTURES))
         ]
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    paths = sorted(path for path in folder.rglob("*") if is_image_name(path.name))
     if not paths:
         raise BadImage("there are no pictures", where=str(folder), hint="give another --images")
     return [open_image(path) for path in paths[:PICTURES]]

@@ -26,6 +26,7 @@ from PIL import Image
 from .values.arrays import Array
 from .values.boxes import Box, Boxed, box_text
 from .values.errors import BadImage
+from .values.places import ENDINGS as ENDINGS
 
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8] | Boxed
 
@@ -35,14 +36,8 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 """The largest file that is read, in bytes."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "ICO")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "DIB")
 """What is read, by Pillow's names; JPEG includes the several pictures of MPO."""
-
-ENDINGS = (
-    frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp"})
-    | {".dib", ".tif", ".tiff", ".avif", ".avifs", ".ppm", ".pgm", ".pbm", ".pnm", ".ico"}
-)  # fmt: skip
-"""Usual endings of those formats, in lower case, for finding pictures in folders."""
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Does not wait for somebody to write, should the path be a pipe."""
@@ -220,7 +215,7 @@ def _open_with_pillow(data: bytes, where: str) -> Image.Image:
         if name not in Image.OPEN:
             continue
         reader, accepts = Image.OPEN[name]
-        accepted = accepts(data[:16]) if accepts else True
+        accepted = accepts(data[:16].ljust(16, b"\0")) if accepts else True
         if isinstance(accepted, str):
             raise BadImage(f"{name} cannot be read here: {accepted}", where=where, hint=_READABLE)
         if not accepted:

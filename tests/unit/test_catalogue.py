@@ -182,12 +182,12 @@ def test_a_table_and_a_folder_that_do_not_match(shop, tmp_path):
 
 def test_pictures_without_a_row_are_noted(shop):
     paint(shop.parent / "images" / "extra.png", 1)
-    assert Catalogue.open(shop).notes[0].startswith("1 picture in ")
+    assert Catalogue.open(shop).notes[0].startswith("1 image in ")
 
 
 def test_an_id_that_fits_two_pictures(shop):
     paint(shop.parent / "images" / "1.jpg", 1)
-    with pytest.raises(BadTable, match=r"1 id fits several pictures: 1 \(1.jpg, 1.png\)"):
+    with pytest.raises(BadTable, match=r"1 id fits several images: 1 \(1.jpg, 1.png\)"):
         Catalogue.open(shop)
 
 
@@ -289,7 +289,7 @@ def test_a_folder_has_no_columns(tmp_path, name):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(BadTable, match="no picture in this folder"):
+    with pytest.raises(BadTable, match="no image in this folder"):
         Catalogue.open(tmp_path)
 
 

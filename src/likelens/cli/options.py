@@ -166,7 +166,8 @@ def _option(text: str, *names: str, **more: Any) -> object:
 Images = Annotated[Path | None, _option("Folder of the pictures of a table.")]
 Id = Annotated[str | None, _option("Column of the item ids (default: id).")]
 Image = Annotated[
-    str | None, _option("Column of file names, if the file is not named after the id.")
+    str | None,
+    _option("Column of file names, addresses or bytes, if files are not named after ids."),
 ]
 Product = Annotated[str | None, _option("Column of products, if one has several pictures.")]
 Category = Annotated[str | None, _option("Column of class labels.")]
@@ -200,6 +201,10 @@ BBox = Annotated[bool, _option("Look only at the box of each picture.", "--bbox"
 SkipMissing = Annotated[
     bool, _option("Go on without rows that lack a picture or box.", "--skip-missing")
 ]
+AllowPrivate = Annotated[
+    bool,
+    _option("Fetch images also from private and loopback addresses.", "--allow-private"),
+]
 
 
 def open_catalogue(
@@ -219,6 +224,7 @@ def open_catalogue(
     part: Part = None,
     bbox: BBox = False,
     skip_missing: SkipMissing = False,
+    allow_private: AllowPrivate = False,
 ) -> Any:
     """The catalogue that the options of a command name."""
     from ..values.catalogue import Catalogue
@@ -242,6 +248,7 @@ def open_catalogue(
         part=columns(part, "--part"),
         bbox=bbox,
         skip_missing=skip_missing,
+        allow_private=allow_private,
     )
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 ASKED, CHOSEN = "What is asked", "Which are shown"
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-
 
 def _asked(text: str, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=ASKED, show_default=False)
@@ -129,7 +127,7 @@ def search(
 def _sorted_out(searcher: Searcher, query: list[str]) -> tuple[list[str], list[str]]:
     """Pictures and ids, and words: what is neither, for an encoder that reads text.
 
-    A path is no words, though there be no such file.
+    A path is not words, even if there is no such file.
     """
     if not searcher.reader.reads_text:
         return query, []
@@ -138,7 +136,9 @@ def _sorted_out(searcher: Searcher, query: list[str]) -> tuple[list[str], list[s
 
 
 def _like_a_path(text: str) -> bool:
-    return any(sign in text for sign in "/\\") or text.lower().endswith(PICTURES)
+    from ..values.places import is_image_name
+
+    return any(sign in text for sign in "/\\") or is_image_name(text)
 
 
 def _threshold(

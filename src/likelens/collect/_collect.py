@@ -34,6 +34,10 @@ _SIGNATURES = (
     (0, b"II", ".tif"),
     (0, b"MM", ".tif"),
     (4, b"ftyp", ".avif"),
+    (4, b"jP  ", ".jp2"),
+    (0, b"\xff\x4f\xff\x51", ".j2k"),
+    (0, b"\x00\x00\x01\x00", ".ico"),
+    *((0, f"P{kind}".encode(), ".ppm") for kind in range(1, 7)),
 )
 """Place and bytes that tell the formats that a folder of pictures has, and the file's ending."""
 
@@ -196,7 +200,7 @@ class _Run:
         except BadImage as error:
             raise Refused(error.what, where=answer.url, hint="leave the address out") from error
         if not _ending(answer.body):
-            what = "a picture of this kind (ICO or PPM) is not looked for in folders"
+            what = "an image of this kind has no ending that is looked for in folders"
             raise Refused(what, where=answer.url, hint="leave the address out")
 
     def _keep(self, one: Wanted, answer: Answer) -> Row:

@@ -93,6 +93,7 @@ class Catalogue:
         part: Sequence[str] | None = None,
         bbox: bool = False,
         skip_missing: bool = False,
+        allow_private: bool = False,
     ) -> Catalogue:
         """The catalogue in a folder of class folders, a table, a TOML file or a known data set.
 
@@ -103,7 +104,8 @@ class Catalogue:
                 what the TOML file says. See ``Layout`` for the other arguments.
             images: folder of the pictures.
             id: column of the item ids.
-            image: column of file names.
+            image: column of file names, of addresses (``https://``, ``s3://`` and others of
+                fsspec), or of bytes in a Parquet file; see ``docs/data.md``.
             product: column of product ids.
             category: column of class labels.
             tags: columns of tags, one category each.
@@ -117,6 +119,7 @@ class Catalogue:
             bbox: look only at the box of each picture.
             skip_missing: go on without rows that have no id, no picture, or no box with
                 ``bbox``.
+            allow_private: fetch images also from private and loopback addresses.
 
         Raises:
             BadTable: nothing there, unknown columns, repeated ids, or pictures that
@@ -150,7 +153,7 @@ class Catalogue:
         layout = replace(find_layout(Path(source)), **given)
         told = given | ({"skip_missing": True} if skip_missing else {})
         layout = replace(layout, source=Path(source), given=told)
-        return open_layout(layout, skip_missing=skip_missing)
+        return open_layout(layout, skip_missing=skip_missing, allow_private=allow_private)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -196,6 +199,7 @@ class Catalogue:
         Raises:
             BadTable: an id is unknown.
         """
+        ids = list(map(nfc, ids))
         lost = [item for item in ids if item not in self.position]
         if lost:
             raise BadTable(

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 from .arrays import Positions
 from .boxes import Box, box_rows, boxes_of_table
 from .catalogue import Catalogue
+from .columns import holds_bytes, nfc
 from .datasets.base import Dataset, find_dataset
 from .datasets.parts import choose_parts
 from .errors import BadTable, first_few, plural
+from .image_files import find_images
 from .layout import Layout
 from .paths import Paths
 from .places import (
-    PICTURES,
+    ENDINGS,
     below,
     beside,
     check_folder,
     good_rows,
-    pictures_below,
-    places_of,
+    images_below,
+    passed_over,
     skipped_rows,
 )
+from .remote import bytes_column, images_in_parquet
 from .tables import column, read_table, text_column, text_sets, texts
 from .tags import Tags
 
@@ -34,7 +37,7 @@ COLUMNS = ("id", "image", "product", "category", "split")
 """Options that say something of the columns of a table only."""
 
 
-def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
+def open_layout(layout: Layout, *, skip_missing: bool, allow_private: bool = False) -> Catalogue:
     """The catalogue whose parts lie so.
 
     Takes and raises what ``Catalogue.open`` does.
@@ -50,7 +53,7 @@ def open_layout(layout: Layout, *, skip_missing: bool) -> Catalogue:
     dataset = find_dataset(layout.table)
     if dataset is not None:
         return _open_dataset(dataset, layout, layout.table, skip=skip_missing)
-    return _open_table(layout, layout.table, skip=skip_missing)
+    return _open_table(layout, layout.table, skip=skip_missing, allow_private=allow_private)
 
 
 def _open_folder(layout: Layout) -> Catalogue:
@@ -67,16 +70,25 @@ def _open_folder(layout: Layout) -> Catalogue:
                 where=str(root),
                 hint="give a table, and this folder as --images; or leave it out",
             )
-    files = pictures_below(root)
+    files, others = images_below(root)
+    notes = passed_over(others, root)
     if not files:
         raise BadTable(
-            "there is no picture in this folder",
+            "; ".join(["there is no image in this folder", *notes]),
             where=str(root),
-            hint=f"give a folder with pictures ({', '.join(PICTURES[:5])} ...), "
+            hint=f"give a folder with images ({', '.join(ENDINGS[:5])} ...), "
             "or a table with --images",
         )
     _check_names(files, root)
-    labels = [name.split("/", 1)[0] if "/" in name else None for name in files]
+    ids = tuple(map(nfc, files))
+    same = [ascii(name) for name, item in zip(files, ids, strict=True) if name != item]
+    if len(set(ids)) < len(ids):
+        raise BadTable(
+            f"the names of some images look the same as others: {first_few(same)}",
+            where=str(root),
+            hint="rename one of each",
+        )
+    labels = [name.split("/", 1)[0] if "/" in name else None for name in ids]
     columns = {"class": labels} if any(labels) else {}
     wrong = [name for name in (*layout.tags, *layout.drop) if name not in columns]
     if wrong:
@@ -85,14 +97,15 @@ def _open_folder(layout: Layout) -> Catalogue:
             where=str(root),
             hint="give a table with those columns, and this folder as --images",
         )
-    names = pc.replace_substring_regex(text_column(files), "(?s).*/", "")
+    names = pc.replace_substring_regex(text_column(ids), "(?s).*/", "")
     return Catalogue(
-        ids=tuple(files),
+        ids=ids,
         paths=Paths(files, root),
         attributes=pa.table({"class": text_column(labels), "file": names}),
-        tags=Tags.from_columns(columns, files).drop(*layout.drop),
+        tags=Tags.from_columns(columns, ids).drop(*layout.drop),
         labels=tuple(labels) if columns else None,
         layout=layout,
+        notes=notes,
     )
 
 
@@ -110,7 +123,7 @@ def _check_names(files: Sequence[str], root: Path) -> None:
         ) from None
 
 
-def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
+def _open_table(layout: Layout, path: Path, *, skip: bool, allow_private: bool) -> Catalogue:
     if layout.part:
         raise BadTable(
             f"this table is no published data set and has no part {first_few(layout.part)}",
@@ -120,20 +133,33 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
     root = layout.images or beside(path)
     named = [layout.id, layout.image, layout.product, layout.category, *layout.tags, *layout.drop]
     text_columns = list(dict.fromkeys(name for name in named if name))
-    table = read_table(path, text_columns=text_columns, missing=layout.missing)
+    in_table = layout.image if layout.image and bytes_column(path, layout.image) else None
+    table = read_table(
+        path,
+        text_columns=text_columns,
+        missing=layout.missing,
+        without=[in_table] if in_table else (),
+    )
     for name in layout.tags:
         column(table, name, path, "tags (--tags)")
     ids = texts(column(table, layout.id, path, "ids (--id)"))
-    files = None
-    if layout.image is not None:
+    files: Sequence[Path | str | None] | None = None
+    if in_table:
+        files = images_in_parquet(path, in_table)
+    elif layout.image is not None:
         files = texts(column(table, layout.image, path, "images (--image)"))
-    found = pictures_below(root)
-    places, notes = places_of(ids, files, found, root)
+    images = find_images(ids, files, root, allow_private=allow_private)
+    places, notes = images.places, images.notes
     boxes = boxes_of_table(table, path) if layout.bbox else None
-    good = good_rows(ids, places, path, root, boxes=boxes, skip_missing=skip)
+    good = good_rows(
+        ids, places, path, root, boxes=boxes, reasons=images.reasons, skip_missing=skip
+    )
     if len(good) < len(ids):
         notes += (_left_out(len(ids) - len(good), layout),)
         table = table.take(good)
+    raw = [one.name for one in table.schema if holds_bytes(one.type)]
+    table = table.drop_columns(raw)
+    notes += tuple(f"the column {name} holds bytes and is no attribute" for name in raw[:3])
     kept = tuple(str(ids[row]) for row in good)
     cells = {name: text_sets(table[name], layout.split, layout.missing) for name in layout.tags}
     return Catalogue(
@@ -146,8 +172,8 @@ def _open_table(layout: Layout, path: Path, *, skip: bool) -> Catalogue:
         boxes=_boxes(boxes, good),
         layout=layout,
         notes=notes,
-        skipped=skipped_rows(ids, places, boxes, good),
-        unlisted=tuple(sorted({*found}.difference(places))),
+        skipped=skipped_rows(ids, places, boxes, good, images.reasons),
+        unlisted=images.unlisted,
     )
 
 

@@ -1,24 +1,44 @@
-"""Where the pictures of a catalogue's rows lie, and which rows have what they need."""
+"""Where the images of a catalogue's rows lie, and which rows have what they need."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from .boxes import Box, box_text
+from .columns import nfc
 from .errors import BadTable, first_few, plural
+from .tables import SUFFIXES
 
-PICTURES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",
+ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib",
+    ".tif", ".tiff", ".avif", ".avifs", ".jp2", ".j2k", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".ico",
 )  # fmt: skip
+"""Endings of the files that count as images in folders: those of ``images.FORMATS``."""
+
+_OURS = (*SUFFIXES, ".toml")
+"""Endings of the files that likelens itself reads beside images."""
+
+_LONGEST_ENDING = 12
 
 
-def pictures_below(root: Path) -> list[str]:
-    """Pictures below a folder, as sorted paths from it; hidden files and folders are left out."""
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name counts as an image."""
+    return name.lower().endswith(ENDINGS)
+
+
+def images_below(root: Path) -> tuple[list[str], list[str]]:
+    """Images below a folder, and the other files, as sorted paths from it.
+
+    Hidden files and folders are left out; links to folders are followed.
+    """
     check_folder(root)
-    found = []
+    images: list[str] = []
+    others: list[str] = []
     above = {str(root): {os.path.realpath(root)}}
     for folder, inner, names in os.walk(root, onerror=_cannot_list, followlinks=True):
         places = {name: os.path.realpath(f"{folder}/{name}") for name in inner}
@@ -29,12 +49,26 @@ def pictures_below(root: Path) -> list[str]:
             above[os.path.join(folder, name)] = {*above[folder], places[name]}  # noqa: PTH118
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        found += [
-            prefix + name
-            for name in names
-            if name.lower().endswith(PICTURES) and not name.startswith(".")
-        ]
-    return sorted(found)
+        for name in names:
+            if not name.startswith("."):
+                (images if is_image_name(name) else others).append(prefix + name)
+    return sorted(images), sorted(others)
+
+
+def passed_over(others: Iterable[str], root: Path) -> tuple[str, ...]:
+    """A note of the files that do not count as images, by their endings."""
+    endings = Counter(
+        PurePosixPath(name).suffix.lower() for name in others if not name.lower().endswith(_OURS)
+    )
+    if not endings:
+        return ()
+    counted = [
+        f"{count:,} {ascii(ending)[1:-1][:_LONGEST_ENDING] or 'without an ending'}"
+        for ending, count in endings.most_common()
+    ]
+    count = plural(endings.total(), "file")
+    verb = "was" if endings.total() == 1 else "were"
+    return (f"{count} in {root} {verb} passed over as no images: {first_few(counted, 5)}",)
 
 
 def check_folder(root: Path) -> None:
@@ -58,31 +92,61 @@ def beside(table: Path) -> Path:
 
 
 def places_of(
-    ids: Sequence[str | None], files: Sequence[str | None] | None, found: list[str], root: Path
-) -> tuple[list[str | None], tuple[str, ...]]:
-    """The picture of each row as a path below the root, None where there is none."""
-    if files is not None:
-        inside = [None if name is None else below(name, root) for name in files]
-        there = set(found)
-        places = [name if name in there else None for name in inside]
+    ids: Sequence[str | None],
+    files: Sequence[str | None] | None,
+    images: Sequence[str],
+    others: Sequence[str],
+    root: Path,
+) -> list[str | None]:
+    """The image of each row as a path below the root, None where there is none.
+
+    Names are compared in their Unicode normal form, as those of some systems are decomposed.
+
+    Args:
+        ids: of the rows.
+        files: names of their images; where there are none, a file is named after its id, with
+            or without the ending of an image.
+        images: files that count as images.
+        others: all other files, which count only under their full names.
+        root: the folder of all of them.
+
+    Raises:
+        BadTable: a name leads out of the root, or fits several files.
+    """
+    names: dict[str, list[str]] = {}
+    for name in (*images, *others):
+        names.setdefault(nfc(name), []).append(name)
+    if files is None:
+        for name in images:
+            names.setdefault(nfc(name).rsplit(".", 1)[0], []).append(name)
+        wanted = ids
     else:
-        stems: dict[str, list[str]] = {}
-        for name in found:
-            stems.setdefault(name.rsplit(".", 1)[0], []).append(name)
-            stems.setdefault(name, []).append(name)
-        several = [i for i in ids if i is not None and len(stems.get(i, ())) > 1]
-        if several:
-            raise BadTable(
-                f"{plural(len(several), 'id fits', 'ids fit')} several pictures: "
-                f"{first_few(f'{i} ({first_few(stems[i])})' for i in several)}",
-                where=str(root),
-                hint="name the file in a column, and the column with --image",
-            )
-        places = [stems.get(i, [None])[0] if i is not None else None for i in ids]
-    unused = len(found) - len({place for place in places if place is not None})
-    which = plural(unused, f"picture in {root} has", f"pictures in {root} have")
-    notes = (f"{which} no row in the table",) if unused else ()
-    return places, notes
+        wanted = [None if name is None else nfc(below(name, root)) for name in files]
+    several = {name: names[name] for name in wanted if name and len(names.get(name, ())) > 1}
+    if several:
+        same = any(len({*map(nfc, found)}) < len(found) for found in several.values())
+        fits = [
+            f"{name} ({first_few(map(ascii, found) if same else found)})"
+            for name, found in several.items()
+        ]
+        what = ("id fits", "ids fit") if files is None else ("name fits", "names fit")
+        raise BadTable(
+            f"{plural(len(several), *what)} several images: {first_few(fits)}",
+            where=str(root),
+            hint="rename one of the files: their names look the same"
+            if same
+            else "name the file in a column, and the column with --image",
+        )
+    return [None if name is None else names.get(name, [None])[0] for name in wanted]
+
+
+def without_a_row(
+    images: Sequence[str], places: Iterable[str | None], root: Path
+) -> tuple[str, ...]:
+    """A note of the images that no row names."""
+    unused = len({*images}.difference(places))
+    which = plural(unused, f"image in {root} has", f"images in {root} have")
+    return (f"{which} no row in the table",) if unused else ()
 
 
 def below(name: str, root: Path) -> str:
@@ -113,6 +177,7 @@ def good_rows(
     root: Path,
     *,
     boxes: Sequence[Box | None] | None = None,
+    reasons: Mapping[int, str] = MappingProxyType({}),
     skip_missing: bool,
 ) -> list[int]:
     """Rows with an id, a picture and, if asked for, a box; complains of all others in one error."""
@@ -124,22 +189,26 @@ def good_rows(
             f"{plural(len(repeated), 'id stands', 'ids stand')} "
             f"on several rows: {first_few(repeated)}",
             where=str(path),
-            hint="give every picture an id of its own; --product may name the shared one",
+            hint="give every image an id of its own, which differs in more than the form of its "
+            "accents; --product may name the shared one",
         )
     where = f"{path} with pictures in {root}"
     good = [r for r in range(len(ids)) if ids[r] is not None and places[r] is not None]
     if not good:
         raise BadTable(
-            f"none of the {len(ids):,} rows has a picture: ids such as {first_few(ids)}",
+            f"none of the {len(ids):,} rows has a picture: ids such as {first_few(ids)}"
+            + (f"; {first_few(reasons.values())}" if reasons else ""),
             where=where,
-            hint="check --images, --id, and --image if file names are not the ids",
+            hint="check the addresses"
+            if reasons
+            else "check --images, --id, and --image if file names are not the ids",
         )
     if boxes is not None:
         good = [r for r in good if _has_area(boxes[r])]
     if good and (len(good) == len(ids) or skip_missing):
         return good
     raise BadTable(
-        "; ".join(_problems(ids, places, boxes)),
+        "; ".join(_problems(ids, places, boxes, reasons)),
         where=where,
         hint="add what is missing, or go on without them: --skip-missing",
     )
@@ -150,6 +219,7 @@ def skipped_rows(
     places: Sequence[str | None],
     boxes: Sequence[Box | None] | None,
     good: Sequence[int],
+    reasons: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[tuple[str, str], ...]:
     """The id and the reason of each row that is not a good one."""
     kept, skipped = set(good), []
@@ -159,7 +229,7 @@ def skipped_rows(
         if item is None:
             reason = "the row has no id"
         elif place is None:
-            reason = "the row has no image"
+            reason = reasons.get(row, "the row has no image")
         else:
             box = None if boxes is None else boxes[row]
             reason = f"the box {box_text(box)} has no area" if box else "the row has no box"
@@ -168,12 +238,19 @@ def skipped_rows(
 
 
 def _problems(
-    ids: Sequence[str | None], places: Sequence[str | None], boxes: Sequence[Box | None] | None
+    ids: Sequence[str | None],
+    places: Sequence[str | None],
+    boxes: Sequence[Box | None] | None,
+    reasons: Mapping[int, str],
 ) -> list[str]:
     """What rows lack, counted."""
     rows = list(zip(ids, places, boxes or [(0, 0, 1, 1)] * len(ids), strict=True))
     nameless = [row for row, (item, _, _) in enumerate(rows, 1) if item is None]
-    pictureless = [item for item, place, _ in rows if item is not None and place is None]
+    pictureless = [
+        f"{item} ({reasons[row]})" if row in reasons else item
+        for row, (item, place, _) in enumerate(rows)
+        if item is not None and place is None
+    ]
     boxless = [item for item, _, box in rows if item is not None and box is None]
     flat = [f"{item} ({box_text(box)})" for item, _, box in rows if box and not _has_area(box)]
     counted = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..boxes import Box
 from ..errors import BadTable, first_few, plural
-from ..places import PICTURES
+from ..places import ENDINGS, is_image_name
 
 CORNERS = ("x_1", "y_1", "x_2", "y_2")
 
@@ -19,7 +19,7 @@ CLOTHES = {"1": "upper body", "2": "lower body", "3": "full body"}
 HIGH = "img_highres"
 """Folder of the large pictures, in which the boxes of the small ones mean nothing."""
 
-_NAME = rf"(\S.*?(?:{'|'.join(map(re.escape, PICTURES))}))"
+_NAME = rf"(\S.*?(?:{'|'.join(map(re.escape, ENDINGS))}))"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _splitter(names: int, width: int) -> Callable[[str], tuple[str, ...] | None]
 
     def split(line: str) -> tuple[str, ...] | None:
         parts: Sequence[str] = line.replace("\\", "/").split()
-        plain = all(part.lower().endswith(PICTURES) for part in parts[:names])
+        plain = all(is_image_name(part) for part in parts[:names])
         if len(parts) != width or not plain:  # blanks in names, or no such line
             whole = form.fullmatch(line.replace("\\", "/"))
             return None if whole is None else whole.groups()

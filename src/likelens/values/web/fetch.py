@@ -67,8 +67,12 @@ class Fetcher:
         self.pace = pace or Pace(manners.delay_seconds, self.stop.wait)
         self._context = ssl.create_default_context()
 
-    def picture(self, url: str) -> Answer:
+    def picture(self, url: str, *, heed_robots: bool = True) -> Answer:
         """The bytes at an address, said to be a picture by the server; not yet decoded.
+
+        Args:
+            url: the address.
+            heed_robots: whether the header X-Robots-Tag may refuse.
 
         Raises:
             NotFetched: there is none to be had; TryAgain and Refused say for how long.
@@ -77,7 +81,7 @@ class Fetcher:
         kinds = ("image/", "application/octet-stream", "binary/octet-stream")
         return self._get(
             parse_address(url),
-            Wish("image/*", kinds, self.manners.max_bytes, heed_robots=True),
+            Wish("image/*", kinds, self.manners.max_bytes, heed_robots=heed_robots),
         )
 
     def json(self, url: str, shown: str, explain: Callable[[bytes], str]) -> bytes:
