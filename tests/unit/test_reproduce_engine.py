@@ -415,7 +415,7 @@ class TestNames:
         both = named(None, None, "vsd-generators", "vsd-additional")
         assert both == [*preset("vsd-generators"), *preset("vsd-additional")]
         assert "--preset vsd-generators and --preset vsd-additional" in capsys.readouterr().err
-        assert named(None, "small", "image-search") == list(preset("small"))
+        assert named(None, ["small"], "image-search") == list(preset("small"))
         assert named([COLOUR], None, "image-search") == [COLOUR]
         assert capsys.readouterr().err == ""
         assert {"SIFT", "SURF", "ORB", "FAST", "BLIP-2", "ViT-1.58b"} <= {row.name for row in rows}

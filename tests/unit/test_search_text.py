@@ -142,7 +142,7 @@ def test_words_on_the_command_line(shop, tmp_path, likelens, small_clip):
     asked = ("--store", store, "-e", small_clip, "-k", 3)
     code, out, err = likelens("search", "red striped dress", *asked, "--json", "--html", page)
     assert code == 0, err
-    assert "note: read as text: red striped dress" in err
+    assert json.loads(err) == {"note": "read as text: red striped dress"}
     found = json.loads(out)
     assert found["texts"] == ["red striped dress"]
     assert len(found["hits"]) == 3

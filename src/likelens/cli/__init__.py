@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BaseException as error:  # noqa: BLE001 - a panic of a library in Rust is no Exception
         code = _complain(error)
     terminal.abandon_output()
+    terminal.choose()
     sys.exit(code)
 
 

@@ -56,7 +56,12 @@ def start(*, as_json: bool) -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
-    asked.quiet, asked.verbose, asked.as_json = False, False, as_json
+    choose(as_json=as_json)
+
+
+def choose(*, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+    """Take note of what the user asked to see."""
+    asked.quiet, asked.verbose, asked.as_json = quiet, verbose, as_json
 
 
 def abandon_output() -> None:
