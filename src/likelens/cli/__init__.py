@@ -117,8 +117,9 @@ def _sentence(error: BaseException) -> LikelensError:
         return LikelensError("the input ended", where="stdin", hint="answer the question")
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
+        reason = reason[:1].lower() + reason[1:]
         return LikelensError(
-            reason[:1].lower() + reason[1:],
+            f"the result cannot be printed: {reason}" if error.filename == "stdout" else reason,
             where=str(error.filename or "this machine"),
             hint=OS_HINTS.get(error.errno or 0, "check the path and the permissions"),
         )

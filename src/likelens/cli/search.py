@@ -49,7 +49,10 @@ def search(
     minus_weight: Annotated[
         float | None, _asked("How much it counts against (default: 0.25).")
     ] = None,
-    where: Annotated[str | None, _chosen("Condition: \"gender = 'Men' and year > 2010\".")] = None,
+    where: Annotated[
+        list[str] | None,
+        _chosen("Condition: \"gender = 'Men' and year > 2010\"; several must all hold."),
+    ] = None,
     include_self: Annotated[
         bool, _chosen("Let the query itself be found.", "--include-self")
     ] = False,
@@ -146,7 +149,7 @@ def _threshold(
     given: str | None,
     false_alarm: float | None,
     labels: str | None,
-    where: str | None,
+    where: list[str] | None,
 ) -> Threshold | float | None:
     from ..values.errors import BadQuery
 

@@ -15,12 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 160
 """Columns of a table that is written to a file or a pipe."""
+
+FOLD_TO, CUT_TO = 24, 6
+"""Columns of text are no narrower; on a terminal without that room it breaks the lines itself."""
 
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -182,10 +186,14 @@ def table(
         styles: rich's style of each row.
         cut: positions of the columns of text whose cells are cut, not folded.
     """
+    screen = stdout()
     shown = Table(
         box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left"
     )
+    room = 2 * (len(heads) - 1)
     for place, head in enumerate(heads):
+        longest = max(cell_len(line(row[place])) for row in (heads, *rows) if place < len(row))
+        room += 0 if place in cut else min(longest, FOLD_TO) if place in words else longest
         if place in words:
             shown.add_column(line(head), overflow="fold")
         elif place in cut:
@@ -194,4 +202,7 @@ def table(
             shown.add_column(line(head), justify="right", no_wrap=True)
     for place, row in enumerate(rows):
         shown.add_row(*map(line, row), style=styles[place] if styles else "")
-    stdout().print(shown)
+    for column in (shown.columns[place] for place in cut):
+        column.max_width = max(CUT_TO, (screen.width - room) // len(cut))
+    screen.width = max(screen.width, room + CUT_TO * len(cut))
+    screen.print(shown)
