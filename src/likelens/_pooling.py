@@ -23,6 +23,7 @@ from .encoders.running import Running
 from .store.base import Store, open_store
 from .values.arrays import Floats, Positions
 from .values.catalogue import Catalogue
+from .values.csv_cells import write_csv
 from .values.errors import BadSpec, BadTable
 from .values.files import plain, write_aside
 from .values.judgement_files import POSSIBLE, RANDOM
@@ -121,9 +122,7 @@ class Pooling:
         check_suffix(place)
         table = self.table
         if place.suffix.lower() == ".csv":
-            from pyarrow import csv
-
-            write_aside(place, lambda aside: csv.write_csv(table, aside))
+            write_aside(place, lambda aside: write_csv(table, aside))
         else:
             from pyarrow import parquet
 

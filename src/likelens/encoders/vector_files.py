@@ -15,6 +15,7 @@ import numpy as np
 
 from ..values.arrays import Array, Floats, as_array, narrow_rows, rows_not_finite
 from ..values.columns import nfc
+from ..values.csv_cells import write_csv
 from ..values.errors import BadShape, BadTable, first_few, plural
 from ..values.files import write_together
 from ..values.tables import read_table, texts
@@ -277,9 +278,8 @@ def _write_parquet(file: Any, ids: Sequence[str], vectors: Floats) -> None:
 
 def _write_ids(file: Any, ids: Sequence[str]) -> None:
     import pyarrow as pa
-    from pyarrow import csv
 
-    csv.write_csv(pa.table({"id": pa.array(ids, pa.string())}), file)
+    write_csv(pa.table({"id": pa.array(ids, pa.string())}), file)
 
 
 def _fill(write: Callable[[Any], object], path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 
 from likelens.values.arrays import Array
+from likelens.values.csv_cells import csv_text
 from likelens.values.errors import BadTable
 from likelens.values.files import make_folder, remove_leftovers, write_aside
 
@@ -169,11 +170,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    _write(path, text.getvalue().encode())
+    _write(path, csv_text([head, *rows]).encode())
 
 
 def _write_picture(images: Path, row: Row) -> None:

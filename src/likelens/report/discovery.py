@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .._discover.advice import advice
 from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, Statistics, cut_names
+from ..values.csv_cells import write_csv
 from ..values.errors import plural
 from ..values.files import write_together
 from .charts import Axis
@@ -80,7 +81,6 @@ def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
     Raises:
         BadTable: the folder cannot be written to.
     """
-    import pyarrow.csv
     import pyarrow.parquet
 
     table, page = board.table, folder / f"{NAME}.html"
@@ -88,7 +88,7 @@ def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
     html = render_discovery(board, folder)
     write_together(
         {
-            folder / f"{NAME}.csv": lambda path: pyarrow.csv.write_csv(table, path),
+            folder / f"{NAME}.csv": lambda path: write_csv(table, path),
             folder / f"{NAME}.parquet": lambda path: pyarrow.parquet.write_table(table, path),
             folder / f"{NAME}.json": lambda path: path.write_text(text, encoding="utf-8"),
             page: lambda path: path.write_text(html, encoding="utf-8"),

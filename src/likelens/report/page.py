@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _leaderboard
 from ..values.boxes import FilePicture
 from ..values.catalogue import Catalogue
+from ..values.csv_cells import write_csv
 from ..values.errors import plural
 from ..values.files import write_together
 from . import charts, formats, grids, maps, tables
@@ -47,7 +48,6 @@ def write_report(
     Raises:
         BadTable: the folder cannot be written to.
     """
-    import pyarrow.csv
     import pyarrow.parquet
 
     table = board.table
@@ -55,7 +55,7 @@ def write_report(
     page = render_report(board, folder, stress)
     report = folder / "report.html"
     files = {
-        "leaderboard.csv": lambda path: pyarrow.csv.write_csv(table, path),
+        "leaderboard.csv": lambda path: write_csv(table, path),
         "leaderboard.parquet": lambda path: pyarrow.parquet.write_table(table, path),
         "leaderboard.json": _writer(text),
         report.name: _writer(page),
@@ -63,7 +63,7 @@ def write_report(
     if stress is not None:
         curves = stress.table
         text = json.dumps(stress.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-        files["stress.csv"] = lambda path: pyarrow.csv.write_csv(curves, path)
+        files["stress.csv"] = lambda path: write_csv(curves, path)
         files["stress.json"] = _writer(text)
     write_together({folder / name: write for name, write in files.items()})
     return report

@@ -16,7 +16,7 @@ from ..report.sections import Points, Section, Sheet, markdown_sections
 from ..values.errors import plural
 from ..values.files import make_folder, plain, write_aside
 from ._discovery import CLOSED, SETTINGS, WILD, DiscoveryRun
-from ._write import write_csv, writer
+from ._write import write_rows, writer
 
 NAME = "reproduce-discovery"
 
@@ -54,7 +54,7 @@ def write_tables(found: DiscoveryRun, folder: Path) -> Path:
     make_folder(folder)
     for name, rows in found.tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_csv, rows))
+            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
     about: dict[str, Any] = {
         setting: {"run": board.run, "notes": board.notes} for setting, board in found.boards.items()
     }

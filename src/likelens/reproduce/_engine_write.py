@@ -16,7 +16,7 @@ from ..values.relevance import NONE
 from ._engine import EngineRun
 from ._engine_measure import Contender
 from ._engine_text import headline, sections
-from ._write import write_csv, writer
+from ._write import write_rows, writer
 
 NAME = "reproduce-engine"
 
@@ -49,7 +49,7 @@ def write_engine(found: EngineRun, folder: Path) -> Path:
         write_aside(folder / f"{NAME}-{chart.name}", writer(chart.svg))
     for name, rows in found.tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_csv, rows))
+            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
     write_aside(folder / f"{NAME}.json", writer(_json(found)))
     page = folder / f"{NAME}.md"
     title = "# Tables of an image search engine, measured again\n\n"

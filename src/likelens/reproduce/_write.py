@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report.page import write_report
+from ..values.csv_cells import write_csv
 from ..values.files import make_folder, plain, write_aside
 from ._charts import map_svg, scatter_svg
 from ._corrembed import Reproduction
@@ -40,7 +41,7 @@ def write(found: Reproduction, folder: Path) -> Path:
         write_aside(folder / f"{NAME}-{name}", writer(svg))
     for name, rows in tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_csv, rows))
+            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
     about = {"run": found.board.run, "items": found.items, "notes": found.board.notes}
     text = json.dumps(plain({**tables, **about}), indent=1, allow_nan=False, ensure_ascii=False)
     write_aside(folder / f"{NAME}.json", writer(text))
@@ -57,12 +58,11 @@ def draw(found: Reproduction) -> dict[str, str]:
     return {name: svg for name, svg in drawn.items() if svg is not None}
 
 
-def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows of plain values as a table."""
     import pyarrow
-    import pyarrow.csv
 
-    pyarrow.csv.write_csv(pyarrow.Table.from_pylist(plain(rows)), path)
+    write_csv(pyarrow.Table.from_pylist(plain(rows)), path)
 
 
 def writer(text: str) -> Callable[[Path], object]:

@@ -17,6 +17,7 @@ from .columns import (
     text_cells,
     typed_text,
 )
+from .csv_cells import unguarded, unguarded_column
 from .errors import BadTable, first_few, nearest
 from .table_faults import delimiter_of, fault_in, header_of
 from .text_files import json_rows
@@ -183,8 +184,8 @@ def _read_csv(path: Path, missing: tuple[str, ...]) -> tuple[list[str], list[pa.
         blocks = csv.ReadOptions(block_size=block)  # a row is longer than a block
         table = csv.read_csv(path, blocks, parse_options=parse, convert_options=kinds)
     nothing = pa.array(missing, pa.string())
-    columns = [clean_text(cells, nothing) for cells in table.columns]
-    return table.column_names, columns
+    columns = [clean_text(unguarded_column(cells), nothing) for cells in table.columns]
+    return list(map(unguarded, table.column_names)), columns
 
 
 def _read_json(path: Path, missing: tuple[str, ...]) -> tuple[list[str], list[pa.ChunkedArray]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...values.csv_cells import csv_text
 from ...values.datasets.release import Release
 from ...values.errors import BadTable, first_few, plural
 from ...values.files import write_aside
@@ -84,11 +84,10 @@ def _write_table(path: Path, kind: str, rows: Sequence[Row]) -> None:
 
         pyarrow.parquet.write_table(pa.Table.from_pylist(list(rows)), path)
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        delimiter = "," if kind == ".csv" else "\t"
-        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = list(rows[0])
+    cells = ([row[name] for name in names] for row in rows)
+    text = csv_text([names, *cells], delimiter="," if kind == ".csv" else "\t")
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def _refuse_blanks(path: Path, rows: Sequence[Row]) -> None:
