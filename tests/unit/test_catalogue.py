@@ -146,7 +146,12 @@ def test_purchases(shop):
         ("c1", "0"),
         ("c2", "1"),
     ]
+    assert purchases.baskets is None
     assert Catalogue.open(shop).purchases is None
+    (shop.parent / "bought.csv").write_text("customer,item,basket,b\nc1,0,x,1\nc2,1,,2\n")
+    for options, baskets in (({}, ["x", ""]), ({"basket": "b"}, ["1", "2"])):
+        bought = Catalogue.open(shop, purchases=shop.parent / "bought.csv", **options).purchases
+        assert bought.baskets.tolist() == baskets
     (shop.parent / "wrong.csv").write_text("who,item\nc1,0\n")
     with pytest.raises(BadTable, match="no column 'customer' for purchases"):
         _ = Catalogue.open(shop, purchases=shop.parent / "wrong.csv").purchases
@@ -324,3 +329,24 @@ def test_skipped_rows_and_unlisted_images_are_named(shop):
     opened = Catalogue.open(shop, skip_missing=True)
     assert opened.skipped == (("9", "the row has no image"), ("row 10", "the row has no id"))
     assert opened.unlisted == ("extra.png",)
+
+
+def test_columns_of_unique_tags_are_noted(tmp_path):
+    for number in range(30):
+        paint(tmp_path / "images" / f"{number}.png", number)
+    rows = [
+        f"{number},{number}.5,{number % 3},{'nan' if number % 2 else 'red'}" for number in range(30)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["id,price,size,colour", *rows]))
+    found = Catalogue.open(tmp_path / "t.csv", tags=["price", "size", "colour"], product="colour")
+    assert "\n".join(found.notes) == (
+        "nearly every value is unique in 1 tag column: price (30 of 30 values); items share none "
+        "of them, so leave out such columns (--drop), or group their values\n"
+        "some texts look like missing values, but count as values: 'nan' in 15 cells of colour; "
+        "if they mean that there is none: --missing NA,,null,nan"
+    )
+    quiet = Catalogue.open(
+        tmp_path / "t.csv", tags=["price", "size", "colour"], drop=["price"], missing=["", "nan"]
+    )
+    assert quiet.notes == ()
+    assert quiet.tags.names == ("0", "1", "2", "red")

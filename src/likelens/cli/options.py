@@ -189,6 +189,7 @@ PurchaseTable = Annotated[
 ]
 Customer = Annotated[str | None, _option("Column of customers in the purchases (customer).")]
 Item = Annotated[str | None, _option("Column of item ids in the purchases (item).")]
+Basket = Annotated[str | None, _option("Column of baskets in the purchases (basket).")]
 Part = Annotated[
     list[str] | None,
     _option(
@@ -221,6 +222,7 @@ def open_catalogue(
     purchases: PurchaseTable = None,
     customer: Customer = None,
     item: Item = None,
+    basket: Basket = None,
     part: Part = None,
     bbox: BBox = False,
     skip_missing: SkipMissing = False,
@@ -245,6 +247,7 @@ def open_catalogue(
         purchases=purchases,
         customer=customer,
         item=item,
+        basket=basket,
         part=columns(part, "--part"),
         bbox=bbox,
         skip_missing=skip_missing,

@@ -32,11 +32,14 @@ class Purchases:
         customers: (p,) customer ids, as text.
         items: (p,) item ids, as text.
         path: the table they come from.
+        baskets: (p,) what was bought together, as text; "" where nothing is known. None
+            without such a column.
     """
 
     customers: Array
     items: Array
     path: Path
+    baskets: Array | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,6 +93,7 @@ class Catalogue:
         purchases: str | os.PathLike[str] | None = None,
         customer: str | None = None,
         item: str | None = None,
+        basket: str | None = None,
         part: Sequence[str] | None = None,
         bbox: bool = False,
         skip_missing: bool = False,
@@ -115,6 +119,7 @@ class Catalogue:
             purchases: table of purchases.
             customer: its column of customers; ``customer`` if not given.
             item: its column of item ids; ``item`` if not given.
+            basket: its column of baskets; ``basket`` if there is one.
             part: parts of a published data set, such as ``["query"]``; all if not given.
             bbox: look only at the box of each picture.
             skip_missing: go on without rows that have no id, no picture, or no box with
@@ -146,6 +151,7 @@ class Catalogue:
             "purchases": None if purchases is None else Path(purchases),
             "customer": customer,
             "item": item,
+            "basket": basket,
             "part": None if part is None else tuple(part),
             "bbox": bbox or None,
         }
@@ -173,17 +179,16 @@ class Catalogue:
         layout = self.layout
         if layout.purchases is None:
             return None
-        names = (layout.customer, layout.item)
+        names = [layout.customer, layout.item, layout.basket or "basket"]
         table = read_table(layout.purchases, text_columns=names, missing=layout.missing)
-        customers, items = (
-            texts(column(table, name, layout.purchases, "purchases")) for name in names
+        if layout.basket is None and "basket" not in table.column_names:
+            names.pop()
+        cells = [texts(column(table, name, layout.purchases, "purchases")) for name in names]
+        rows = [row for row in zip(*cells, strict=True) if None not in row[:2]]
+        customers, items, *baskets = (
+            np.array([row[place] or "" for row in rows], np.str_) for place in range(len(names))
         )
-        rows = [pair for pair in zip(customers, items, strict=True) if None not in pair]
-        return Purchases(
-            np.array([customer for customer, _ in rows], np.str_),
-            np.array([item for _, item in rows], np.str_),
-            layout.purchases,
-        )
+        return Purchases(customers, items, layout.purchases, *baskets)
 
     def picture(self, row: int) -> FilePicture:
         """What there is to see of an item: its whole picture, or the box in it."""

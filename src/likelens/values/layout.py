@@ -34,9 +34,10 @@ class Layout:
         split: text between the values of a cell, such as ``|``.
         missing: texts that stand for no value.
         drop: tag columns to leave out again (sizes, which no picture shows).
-        purchases: table of purchases with columns customer and item.
+        purchases: table of purchases: columns customer and item, and basket if there is one.
         customer: column of customers in ``purchases``.
         item: column of item ids in ``purchases``.
+        basket: column of baskets in ``purchases``: items that were bought together.
         part: parts of a published data set; all where none is named.
         bbox: whether only the box of each picture counts.
         source: what was opened, as it was given; not a key.
@@ -56,6 +57,7 @@ class Layout:
     purchases: Path | None = None
     customer: str = "customer"
     item: str = "item"
+    basket: str | None = None
     part: tuple[str, ...] = ()
     bbox: bool = False
     source: Path = field(default=Path(), metadata={"own": True})

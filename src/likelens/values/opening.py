@@ -27,6 +27,7 @@ from .places import (
     skipped_rows,
 )
 from .remote import bytes_column, images_in_parquet
+from .table_notes import doubtful_texts, unique_tags
 from .tables import column, read_table, text_column, text_sets, texts
 from .tags import Tags
 
@@ -161,14 +162,22 @@ def _open_table(layout: Layout, path: Path, *, skip: bool, allow_private: bool) 
     table = table.drop_columns(raw)
     notes += tuple(f"the column {name} holds bytes and is no attribute" for name in raw[:3])
     kept = tuple(str(ids[row]) for row in good)
-    cells = {name: text_sets(table[name], layout.split, layout.missing) for name in layout.tags}
+    cells = {
+        name: text_sets(table.column(name), layout.split, layout.missing) for name in layout.tags
+    }
+    tags = Tags.from_columns(cells, kept).drop(*_dropped(layout))
+    products = _optional(table, layout.product, layout, "products (--product)")
+    labels = _optional(table, layout.category, layout, "classes (--category)")
+    shown = {name: cells[name] for name in tags.category_names}
+    others = {str(layout.product): products or (), str(layout.category): labels or ()}
+    notes += unique_tags(tags) + doubtful_texts({**others, **shown}, layout.missing)
     return Catalogue(
         ids=kept,
         paths=Paths((str(places[row]) for row in good), root),
         attributes=_attributes(table, cells, layout.id),
-        tags=Tags.from_columns(cells, kept).drop(*_dropped(layout)),
-        products=_optional(table, layout.product, layout, "products (--product)"),
-        labels=_optional(table, layout.category, layout, "classes (--category)"),
+        tags=tags,
+        products=products,
+        labels=labels,
         boxes=_boxes(boxes, good),
         layout=layout,
         notes=notes,
