@@ -15,7 +15,7 @@ import numpy as np
 from . import metrics
 from ._embed import Progress
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
-from ._lineup import Filled, check_catalogue, fill_lineup, open_lineup, why
+from ._lineup import check_catalogue, fill_lineup, notes_of, open_lineup, read_all
 from .encoders.base import Encoder, VectorSource
 from .encoders.running import Running
 from .index.base import build_index
@@ -24,7 +24,7 @@ from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows, unit_sparse_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, MissingExtra, NoWeights, first_few, plural
+from .values.errors import BadTable, first_few, plural
 from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
@@ -84,13 +84,13 @@ def compare(
         progress: told of every step.
 
     Returns:
-        The leaderboard. An encoder whose weights or library cannot be had is in its
-        ``missing``, with the reason.
+        The leaderboard. An encoder that cannot be opened, or fails, is in its ``missing``,
+        with the reason.
 
     Raises:
         BadTable: no tags, fewer than three items in common, or no encoders.
         BadSpec: an encoder is named wrongly; found before any work is done.
-        NoWeights, MissingExtra: not one of the encoders can be had.
+        LikelensError: not one of the encoders can be had.
     """
     say = progress or (lambda _label, _done, _total: None)
     check_catalogue(catalogue)
@@ -104,11 +104,12 @@ def compare(
     used, notes = _weights(catalogue, weights, recipe)
     kept = open_store(store)
     filled = fill_lineup(catalogue, opened, kept, overwrite=overwrite, progress=progress)
-    everything, lost_later = _read_all(filled, opened)
-    missing |= lost_later
+    everything, failed = read_all(filled, opened)
+    everything, sparse = _enough(everything)
+    missing |= failed | sparse
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
-    notes = (*notes, *_doubts(everything, len(common)))
+    notes = (*notes, *notes_of(opened), *_doubts(everything, len(common)))
     settings: dict[str, Any] = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
     if not isinstance(kept, MemoryStore):
         settings["store"] = kept.place
@@ -122,20 +123,19 @@ def compare(
     return replace(board, missing=missing)
 
 
-def _read_all(
-    filled: Filled, encoders: Sequence[Encoder | VectorSource]
-) -> tuple[list[Embeddings], dict[str, str]]:
-    """Their embeddings, and why one that stands on an encoder that cannot be had is missing."""
-    found: list[Embeddings] = []
-    missing: dict[str, str] = {}
-    for encoder in encoders:
-        try:
-            found.append(filled.read(encoder))
-        except (NoWeights, MissingExtra) as error:
-            missing[str(encoder.spec)] = why(error)
-            if len(missing) == len(encoders):
-                raise
-    return found, missing
+def _enough(everything: list[Embeddings]) -> tuple[list[Embeddings], dict[str, str]]:
+    """The embeddings that have items in common, and why the others are missing.
+
+    Those with the fewest vectors go, until three items are left that all others have.
+    """
+    kept, missing = list(everything), dict[str, str]()
+    while len(kept) > 1 and len(set.intersection(*(set(one.ids) for one in kept))) < 3:
+        fewest = min(kept, key=len)
+        kept = [one for one in kept if one is not fewest]
+        missing[str(fewest.encoder)] = (
+            f"it has vectors of {plural(len(fewest), 'item')} only, too few to compare it on"
+        )
+    return kept, missing
 
 
 def _doubts(everything: Sequence[Embeddings], scored: int) -> list[str]:

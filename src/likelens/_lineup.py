@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ._embed import Progress, embed, fill_all, prepare_search
+from ._embed import EmbedRun, Progress, embed, fill_all, prepare_search
 from .encoders.base import Encoder, FittedEncoder, VectorSource
 from .encoders.opening import open_encoder, open_encoders
 from .encoders.running import Running
 from .store.base import Store
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, LikelensError
+from .values.errors import BadTable, EncoderFailed, LikelensError, of_encoder
 from .values.spec import Spec
 
 Named = Encoder | VectorSource | Spec | str
@@ -26,7 +26,7 @@ def open_lineup(
     Raises:
         BadTable: no encoders, no list of them, or one of them twice.
         BadSpec: an encoder is named wrongly.
-        NoWeights, MissingExtra: not one of them can be had.
+        LikelensError: not one of them can be opened.
     """
     if not encoders or isinstance(encoders, str | Spec):
         raise BadTable(
@@ -75,6 +75,7 @@ class Filled:
         gallery: the store from which an encoder that learns from pictures takes what it
             has learnt, where these are queries of another catalogue.
         progress: told of every step.
+        errors: why an encoder failed, by spec.
     """
 
     catalogue: Catalogue
@@ -82,6 +83,7 @@ class Filled:
     names: Mapping[str, str]
     gallery: Store | None = None
     progress: Progress | None = None
+    errors: Mapping[str, LikelensError] = field(default_factory=dict)
 
     def read(self, encoder: Encoder | VectorSource) -> Embeddings:
         """One encoder's vectors.
@@ -89,7 +91,7 @@ class Filled:
         A source's own parts are not made again if the store has them.
 
         Raises:
-            NoWeights, MissingExtra: it stands on an encoder that cannot be had.
+            LikelensError: it failed, or stands on an encoder that cannot be had.
         """
         if isinstance(encoder, Encoder):
             return self._kept(str(encoder.spec))
@@ -106,6 +108,8 @@ class Filled:
         return encoder.embeddings(self.catalogue, by)
 
     def _kept(self, spec: str) -> Embeddings:
+        if spec in self.errors:
+            raise self.errors[spec]
         return self.store.embeddings(self.names[spec], self.catalogue.ids)
 
 
@@ -146,4 +150,51 @@ def fill_lineup(
     seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
     runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)
     kept = {str(one.spec): run.name for one, run in zip(seeing, runs, strict=True)}
-    return Filled(catalogue, store, kept, gallery, progress)
+    errors = {
+        str(one.spec): error
+        for one, run in zip(seeing, runs, strict=True)
+        if (error := _error_of(run)) is not None
+    }
+    return Filled(catalogue, store, kept, gallery, progress, errors)
+
+
+def _error_of(run: EmbedRun) -> LikelensError | None:
+    """Why an encoder has no vectors, if that is so."""
+    if run.error is None and run.empty:
+        return EncoderFailed(
+            f"it has no vector of any image: {run.failures[0][2]}",
+            where=run.name,
+            hint="check the images, and the encoder: likelens encoders check SPEC",
+        )
+    return run.error
+
+
+def read_all(
+    filled: Filled, encoders: Sequence[Encoder | VectorSource]
+) -> tuple[list[Embeddings], dict[str, str]]:
+    """The embeddings of the encoders that work, and why the others are missing, by spec.
+
+    Raises:
+        LikelensError: not one of them works.
+    """
+    found: list[Embeddings] = []
+    missing: dict[str, str] = {}
+    for encoder in encoders:
+        try:
+            found.append(filled.read(encoder))
+        except LikelensError as error:
+            missing[str(encoder.spec)] = why(error)
+            if not of_encoder(error) or len(missing) == len(encoders):
+                raise
+    return found, missing
+
+
+def notes_of(encoders: Sequence[Encoder | VectorSource]) -> tuple[str, ...]:
+    """What was warned of when encoders were opened, with their names."""
+    return tuple(
+        dict.fromkeys(
+            note if str(one.spec) in note else f"{one.spec}: {note}"
+            for one in encoders
+            for note in one.notes
+        )
+    )

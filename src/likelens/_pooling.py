@@ -16,7 +16,7 @@ import numpy.typing as npt
 from . import eds
 from ._discover.vectors import Vectors
 from ._embed import Progress
-from ._lineup import Named, check_catalogue, open_lineup
+from ._lineup import Named, check_catalogue, notes_of, open_lineup
 from ._protocol import same_files
 from ._ranking import Gallery, joined, rank_blocks
 from .encoders.running import Running
@@ -211,7 +211,7 @@ def pool_catalogue(
             encoder has a vector of.
         BadShape: no query has a candidate.
         BadSpec: an encoder is named wrongly, k or sample is below 1, or random below 0.
-        NoWeights, MissingExtra: not one of the encoders can be had.
+        LikelensError: not one of the encoders can be had.
     """
     say = progress or (lambda _label, _done, _total: None)
     for one in (catalogue, *([] if queries is None else [queries])):
@@ -264,7 +264,7 @@ def pool_catalogue(
         seed=seed,
         drawn=drawn,
         missing=missing | vectors.missing,
-        notes=(*notes, *catalogue.notes),
+        notes=(*notes, *notes_of(opened), *catalogue.notes),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import eds
 from .._embed import Progress
-from .._lineup import Named, check_catalogue, open_lineup
+from .._lineup import Named, check_catalogue, notes_of, open_lineup
 from .._protocol import same_files
 from ..encoders.running import Running
 from ..metrics._negatives import HIGH
@@ -96,7 +96,7 @@ def discover(
         BadTable: judgements that are not 0 or 1, of unknown ids, or none that can be used; no
             encoders; a pool of other pictures.
         BadSpec: an encoder or metric is named wrongly, a cut-off below 1.
-        NoWeights, MissingExtra: not one of the encoders can be had.
+        LikelensError: not one of the encoders can be had.
     """
     for one in (catalogue, *([] if queries is None else [queries])):
         check_catalogue(one)
@@ -140,7 +140,7 @@ def discover(
         "store": None if store is None or isinstance(store, Store) else str(store),
     }
     board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
-    said = (*notes, *more, *of_pool, *board.notes, *advice(board), *catalogue.notes)
+    said = (*notes, *notes_of(opened), *more, *of_pool, *board.notes, *advice(board), *catalogue.notes)
     return replace(board, notes=said)
 
 

@@ -15,7 +15,7 @@ from ..store.memory import MemoryStore
 from ..values.arrays import Floats
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
-from ..values.errors import BadTable, MissingExtra, NoWeights
+from ..values.errors import BadTable, LikelensError, of_encoder
 from ..values.relevance import NONE
 from .pairs import Asked, Pairs
 
@@ -70,12 +70,16 @@ class Vectors:
     def _noted(self, encoder: Encoder | VectorSource, filled: Filled, side: int) -> bool:
         """Whether its vectors are there; if so, only the items that it has are left."""
         try:
-            self.ids[side] &= set(filled.read(encoder).ids)
-        except (NoWeights, MissingExtra) as error:
+            left = self.ids[side] & set(filled.read(encoder).ids)
+        except LikelensError as error:
             self.missing[str(encoder.spec)] = why(error)
-            if len(self.missing) == self._asked:
+            if not of_encoder(error) or len(self.missing) == self._asked:
                 raise
             return False
+        if not left and len(self.missing) < self._asked - 1:
+            self.missing[str(encoder.spec)] = "it has no vector of the items that the others have"
+            return False
+        self.ids[side] = left
         return True
 
     def read(self, encoder: Encoder | VectorSource, asked: Asked) -> tuple[Embeddings, Floats, int]:

@@ -15,9 +15,9 @@ from ..encoders.opening import open_encoder
 from ..store.base import Store, open_store
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
-from ..values.errors import BadTable
+from ..values.errors import BadTable, LikelensError, of_encoder
 from ..values.spec import Spec
-from .jobs import EmbedRun, start_job
+from .jobs import EmbedRun, Job, start_job
 from .passes import bundles, encode_missing
 from .survey import Progress, check_catalogue, survey_files
 
@@ -84,6 +84,8 @@ def fill(
     runs = fill_all(
         catalogue, [encoder], store, overwrite=overwrite, forget=forget, progress=progress
     )
+    if runs[0].error is not None:
+        raise runs[0].error
     return runs[0]
 
 
@@ -100,20 +102,31 @@ def fill_all(
 
     Several layers of one network come out of one forward pass.
 
+    An encoder that fails does not end the run of the others: its ``error`` says why.
+
     Takes and raises what ``embed`` does.
     """
     say = progress or (lambda _label, _done, _total: None)
     with store.writing():
         check_catalogue(catalogue, store, forget=forget)
         survey = survey_files(catalogue, store, say)
-        jobs = [start_job(one, survey, store, overwrite=overwrite, say=say) for one in encoders]
+        runs: list[EmbedRun] = []
+        jobs: list[Job] = []
+        for one in encoders:
+            try:
+                jobs.append(start_job(one, survey, store, overwrite=overwrite, say=say))
+                runs.append(jobs[-1].run)
+            except LikelensError as error:
+                if not of_encoder(error):
+                    raise
+                runs.append(EmbedRun(str(one.spec), error=error))
         shared = bundles(jobs)
         started = time.perf_counter()
         encode_missing(shared, survey, say)
         seconds = time.perf_counter() - started
         for job in jobs:
             job.finish(seconds, alone=len(jobs) == 1)
-    return [job.run for job in jobs]
+    return runs
 
 
 def prepare_search(encoder: Encoder, store: Store) -> str:

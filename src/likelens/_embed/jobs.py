@@ -12,10 +12,14 @@ from ..encoders.base import Encoder, FittedEncoder
 from ..store.base import Store
 from ..values.arrays import Array, Floats, Positions
 from ..values.embeddings import failure_table
+from ..values.errors import EncoderFailed, LikelensError
 from .survey import Progress, Survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+TRIES = 64
+"""Pictures after which an encoder that gave no vector of any is given up."""
 
 COMMIT_ROWS = 512
 """Vectors that a store gets at a time: what a killed run may lose."""
@@ -34,6 +38,7 @@ class EmbedRun:
         zeros: pictures in which the encoder saw nothing: their vector is all zeros.
         failures: (id, path, reason) of each picture that could not be embedded.
         images_per_second: of this run, or None if it embedded nothing.
+        error: why the encoder failed as a whole, or None.
     """
 
     name: str
@@ -44,6 +49,12 @@ class EmbedRun:
     zeros: int = 0
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     images_per_second: float | None = None
+    error: LikelensError | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no vector, though there were pictures."""
+        return bool(self.failures) and not (self.embedded or self.copied or self.kept)
 
 
 class Job:
@@ -54,12 +65,16 @@ class Job:
         run: what was done so far.
         missing: (n,) bool, the rows of the survey to encode: the first of each content.
         seconds: that its pictures would have taken alone.
+        fault: why the encoder failed as a whole, or None; it then gets no more pictures.
     """
+
+    fault: LikelensError | None = None
 
     def __init__(self, encoder: Encoder, survey: Survey, store: Store, run: EmbedRun) -> None:
         self.encoder, self.run, self._survey, self._store = encoder, run, survey, store
         self.missing: Array = np.zeros(len(survey.digests), bool)
         self.seconds = 0.0
+        self._refused = 0
         self._twins: dict[int, list[int]] = {}
         self._chunk = _Chunk(store, run.name)
         self._reconcile()
@@ -123,8 +138,21 @@ class Job:
         self.run.zeros += int((~vectors.any(axis=1)).sum())
         self.run.copied += len(taken) - len(rows)
 
-    def fail(self, row: int, reason: str) -> None:
-        """Note why a picture and its twins have no vector."""
+    def fail(self, row: int, reason: str, *, by_encoder: bool = False) -> None:
+        """Note why a picture and its twins have no vector.
+
+        Args:
+            row: of the survey.
+            reason: in a few words.
+            by_encoder: whether the picture itself could be opened.
+        """
+        self._refused += by_encoder
+        if self._refused >= TRIES and not self.run.embedded and not self.run.kept:
+            self.fault = EncoderFailed(
+                f"it gave no vector of the first {TRIES} pictures: {reason}",
+                where=str(self.encoder.spec),
+                hint="check it alone: likelens encoders check SPEC",
+            )
         ids, paths = self._survey.catalogue.ids, self._survey.catalogue.paths
         self.run.failures.append((ids[row], str(paths[row]), reason))
         for twin in self._twins.get(row, ()):
@@ -138,6 +166,7 @@ class Job:
     def finish(self, seconds: float, *, alone: bool) -> None:
         """End the run; of several encoders each is timed by what it would have needed alone."""
         run = self.run
+        run.error = self.fault
         if not alone:
             seconds = self.seconds
         if run.embedded > run.kept:  # a few more pictures would measure little but the start

@@ -34,7 +34,11 @@ class Bundle:
         self.encoders = [job.encoder for job in jobs]
         self.missing: Array = np.any([job.missing for job in jobs], axis=0)
         first = self.encoders[0]
-        first.expect(int(self.missing.sum()), self.encoders)
+        try:
+            first.expect(int(self.missing.sum()), self.encoders)
+        except LikelensError as error:
+            for job in jobs:
+                job.fault = error
         self.gate: AbstractContextManager[object] = nullcontext() if first.parallel else Lock()
 
 
@@ -61,6 +65,8 @@ def encode_missing(shared: Sequence[Bundle], survey: Survey, say: Progress) -> N
                 part.hand_over()
             done += len(parts[0].rows)
             say(f"embedding with {label}", done, len(wanted))
+            if all(job.fault for job in jobs):
+                break
     finally:
         for job in jobs:
             job.commit()
@@ -101,12 +107,14 @@ class _Part:
 
     Attributes:
         rows: of the catalogue, whether this network wants them or not.
+        opened: those of them whose picture could be opened.
         reasons: why a row has no vector.
         seconds: spent on opening, preparing and encoding, as if this network were alone.
     """
 
     def __init__(self, bundle: Bundle, rows: Sequence[int]) -> None:
         self.bundle, self.rows = bundle, rows
+        self.opened: set[int] = set()
         self.reasons: dict[int, str] = {}
         self.seconds = 0.0
         self._matrices = [np.zeros((len(rows), one.dim), np.float32) for one in bundle.encoders]
@@ -116,6 +124,7 @@ class _Part:
     def prepare(self, row: int, picture: Array, opened: float) -> None:
         """Take a picture, which took so many seconds to open."""
         started = time.perf_counter()
+        self.opened.add(row)
         try:
             self._prepared.append(self.bundle.encoders[0].prepare(picture))
             self._good.append(row)
@@ -125,13 +134,14 @@ class _Part:
 
     def run(self) -> None:
         """The vectors of what was prepared; where there is none, why."""
-        encoders, step = self.bundle.encoders, self.bundle.encoders[0].batch_size
+        jobs, encoders = self.bundle.jobs, self.bundle.encoders
+        step = encoders[0].batch_size
         with self.bundle.gate:
             started = time.perf_counter()
             for start in range(0, len(self._good), step):
                 rows = slice(start, start + step)
                 matrices = [matrix[: len(self._good)][rows] for matrix in self._matrices]
-                faults = _forward(encoders, self._prepared[rows], matrices)
+                faults = _by_each(jobs, self._prepared[rows], matrices)
                 for place, fault in faults.items():
                     self.reasons[self._good[start + place]] = fault
             spent = time.perf_counter() - started
@@ -141,6 +151,8 @@ class _Part:
     def hand_over(self) -> None:
         """Give each job the vectors that it lacks, or the reasons why there are none."""
         for job, matrix in zip(self.bundle.jobs, self._matrices, strict=True):
+            if job.fault is not None:
+                continue
             vectors = matrix[: len(self._good)]
             fine = job.missing[self._good] & np.isfinite(vectors).all(axis=1)
             rows = [row for row, good in zip(self._good, fine, strict=True) if good]
@@ -148,7 +160,28 @@ class _Part:
             done = set(rows)
             for row in (row for row in self.rows if job.missing[row] and row not in done):
                 reason = "the encoder's vector holds NaN or infinity"
-                job.fail(row, self.reasons.get(row, reason))
+                job.fail(row, self.reasons.get(row, reason), by_encoder=row in self.opened)
+
+
+def _by_each(
+    jobs: Sequence[Job], batch: Sequence[Array], matrices: Sequence[Floats]
+) -> dict[int, str]:
+    """As ``_forward``, for the jobs whose encoder works; one that does not gets its fault."""
+    live = [
+        (job, matrix) for job, matrix in zip(jobs, matrices, strict=True) if job.fault is None
+    ]
+    if not live:
+        return {}
+    try:
+        return _forward([job.encoder for job, _ in live], batch, [matrix for _, matrix in live])
+    except LikelensError as error:
+        if len(live) == 1:
+            live[0][0].fault = error
+            return {}
+    faults: dict[int, str] = {}
+    for job, matrix in live:
+        faults |= _by_each([job], batch, [matrix])
+    return faults
 
 
 def _forward(

@@ -40,6 +40,7 @@ class Encoder(ABC):
         batch_size: how many pictures one call of ``forward`` should get.
         parallel: whether several threads may call ``forward`` at once and gain by it.
         layers: which of ``penultimate`` and ``output`` can be asked for by ``@``.
+        notes: what was warned of when it was opened; boards and reports repeat it.
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ()
@@ -50,6 +51,7 @@ class Encoder(ABC):
     batch_size = 8
     parallel = True
     layers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -224,10 +226,12 @@ class VectorSource(ABC):
     Attributes:
         spec: the name it was opened by.
         running: where networks that it stands on run.
+        notes: as of ``Encoder``.
     """
 
     spec: Spec
     running = Running()
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
-from ..values.errors import BadSpec, LikelensError, LikelensWarning
+from ..values.errors import BadSpec, EncoderFailed, LikelensError, LikelensWarning
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
 from .limits import limited_memory
@@ -157,14 +157,20 @@ class OnnxEncoder(Encoder):
     def _settle(self, side: Side) -> Preprocessing:
         layout, size = _layout_and_size(self._input.shape, self.spec)
         pixels = self._type is np.uint8
-        settled, assumed = settle(
-            {key: text for key, text in self.spec.options.items() if key != "pool"},
-            side.keys,
-            size=size,
-            layout=layout,
-            usual="raw" if pixels else "imagenet",
-            where=str(self.spec),
-        )
+        options = {key: text for key, text in self.spec.options.items() if key != "pool"}
+        try:
+            settled, assumed = settle(
+                options,
+                side.keys,
+                size=size,
+                layout=layout,
+                usual="raw" if pixels else "imagenet",
+                where=str(self.spec),
+            )
+        except BadSpec as error:
+            if options or not side.keys:
+                raise
+            raise EncoderFailed(error.what, where=side.place, hint=error.hint) from error
         if pixels and (settled.scale, {*settled.mean}, {*settled.std}) != (1.0, {0.0}, {1.0}):
             raise BadSpec(
                 "the file takes pixels of 0 to 255 as they are, so nothing can be normalised",
@@ -185,7 +191,7 @@ class OnnxEncoder(Encoder):
         except Exception as error:
             raise unusable("the model cannot run on an image", error, self.spec) from error
         if not 0 < dim <= MAX_DIM:
-            raise BadSpec(
+            raise EncoderFailed(
                 f"the output has {dim:,} numbers for each image",
                 where=str(self.spec),
                 hint=f"choose an output of 1 to {MAX_DIM:,}, or make one vector: ?pool=avg",
@@ -221,7 +227,7 @@ class OnnxEncoder(Encoder):
         """
         size_bytes = self.batch_size * self._size[0] * self._size[1] * 3 * 4
         if size_bytes > MAX_BATCH_BYTES:
-            raise BadSpec(
+            raise EncoderFailed(
                 f"the file takes a batch of {size_bytes:,} bytes at once: {self._input}",
                 where=str(self.spec),
                 hint="export it with a smaller batch, or with one of any length",
@@ -236,13 +242,15 @@ def _locate(spec: Spec) -> tuple[Path, str | None]:
         path, layer = whole, None
     if not path.is_file():
         what = "this is a folder, not an ONNX file" if path.is_dir() else "there is no such file"
-        raise BadSpec(what, where=str(path), hint="give the path of an .onnx file: onnx:model.onnx")
+        raise EncoderFailed(
+            what, where=str(path), hint="give the path of an .onnx file: onnx:model.onnx"
+        )
     return path, layer
 
 
 def _only_input(inputs: Sequence[Slot], spec: Spec) -> Slot:
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
-        raise BadSpec(
+        raise EncoderFailed(
             f"the file must take one batch of pictures, not: {_listed(inputs)}",
             where=str(spec),
             hint="export the part that sees pictures alone: one input (n, 3, height, width)",
@@ -253,7 +261,7 @@ def _only_input(inputs: Sequence[Slot], spec: Spec) -> Slot:
 def _layout_and_size(shape: list[Any], spec: Spec) -> tuple[str | None, Size | None]:
     """What the input's shape tells; its axes are numbers, or names where any number goes."""
     if 3 not in (shape[1], shape[3]) and isinstance(shape[1], int) and isinstance(shape[3], int):
-        raise BadSpec(
+        raise EncoderFailed(
             f"the file takes {shape}, which are no pictures of three channels",
             where=str(spec),
             hint="give a model for RGB pictures",

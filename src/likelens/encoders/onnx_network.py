@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..values.arrays import Array
-from ..values.errors import BadSpec, first_few
+from ..values.errors import EncoderFailed, first_few
 from ..values.spec import Spec
 from .limits import limited_memory, limited_time
 from .onnx_file import cut_down, outside
@@ -46,12 +46,12 @@ class OnnxNetwork:
         outputs: what it can give.
 
     Raises:
-        BadSpec: no network that onnxruntime can load.
+        EncoderFailed: no network that onnxruntime can load.
     """
 
     def __init__(self, path: Path, spec: Spec) -> None:
         if path.stat().st_size == 0:
-            raise BadSpec("the file is empty (0 bytes)", where=str(path), hint="get the file again")
+            raise EncoderFailed("the file is empty (0 bytes)", where=str(path), hint="get the file again")
         self._check_places(path)
         self._path, self._stamp = path.absolute(), _stamp(path)
         self._changing, self._not_less = threading.Lock(), set[frozenset[str]]()
@@ -68,20 +68,20 @@ class OnnxNetwork:
         """Refuse external data outside the model's folder; of a damaged file say nothing yet.
 
         Raises:
-            BadSpec: there is some, or the file cannot be opened.
+            EncoderFailed: there is some, or the file cannot be opened.
         """
         try:
             lost = outside(path)
         except ValueError:  # onnxruntime says it better, and ``read_onnx_file`` raises it again
             return
         except OSError as error:
-            raise BadSpec(
+            raise EncoderFailed(
                 f"the file cannot be read: {error.strerror or error}",
                 where=str(path),
                 hint="check its permissions",
             ) from error
         if lost:
-            raise BadSpec(
+            raise EncoderFailed(
                 f"its weights are outside its folder: {first_few(lost)}",
                 where=str(path),
                 hint="keep the model and the files of its weights in one folder, and save it again",
@@ -134,7 +134,7 @@ class OnnxNetwork:
         with self._changing:
             if self._loaded[1] != self._all:
                 if _stamp(self._path) != self._stamp:
-                    raise BadSpec(
+                    raise EncoderFailed(
                         "the file has changed since it was opened, or is gone",
                         where=str(self._path),
                         hint="run again",
@@ -167,9 +167,9 @@ def _slots(described: Sequence[Any]) -> list[Slot]:
     return [Slot(one.name, list(one.shape), one.type) for one in described]
 
 
-def unusable(what: str, error: Exception, spec: Spec) -> BadSpec:
+def unusable(what: str, error: Exception, spec: Spec) -> EncoderFailed:
     """What went wrong in onnxruntime, and how to fix it."""
-    return BadSpec(
+    return EncoderFailed(
         f"{what}: {_plainly(str(error))[:200]}",
         where=str(spec),
         hint="give an ONNX file of standard operators that takes pictures, or export it again",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ def open_clip_tower(spec: Spec) -> TorchEncoder:
     drawn = without_weights(spec)
 
     def build() -> Any:
-        with _quiet():
+        with _quiet() if drawn else nullcontext():  # it warns that weights are random
             return library.create_model_and_transforms(
                 architecture,
                 pretrained=None if drawn else tag,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from ..values.errors import BadSpec, LikelensWarning, MissingExtra, NoWeights, first_few
+from ..values.errors import BadSpec, EncoderFailed, LikelensError, LikelensWarning, first_few
 from ..values.registry import Registry
 from ..values.spec import Spec
 from .base import Encoder, VectorSource
+from .noted import noted
 from .running import Running, unheeding, way_of
+from .torch_load import in_short
 
 ENCODERS = Registry("encoder source")
 ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")
@@ -39,28 +42,52 @@ def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | 
             cannot run as asked.
         MissingExtra: the source needs a library that is not installed.
         NoWeights: the weights cannot be had.
+        EncoderFailed: its file is missing or damaged, or its network does not run.
     """
     parsed = Spec.parse(spec) if isinstance(spec, str) else spec
     unheeding(_known([parsed]), running)
-    opened = ENCODERS.load(parsed.source)(parsed)
-    if not isinstance(opened, Encoder | VectorSource):
-        raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
-    if isinstance(opened, Encoder):
-        opened.run_on(way_of(parsed, running))
-    else:
-        opened.running = way_of(parsed, running)
+    make = ENCODERS.load(parsed.source)
+    with noted() as notes, _failing(parsed):
+        opened = make(parsed)
+        if not isinstance(opened, Encoder | VectorSource):
+            raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
+        if isinstance(opened, Encoder):
+            opened.run_on(way_of(parsed, running))
+        else:
+            opened.running = way_of(parsed, running)
+    opened.notes = (*opened.notes, *notes)
     return opened
+
+
+@contextmanager
+def _failing(spec: Spec) -> Iterator[None]:
+    """Turns what a network or its library raises into an error of ours.
+
+    Raises:
+        EncoderFailed: instead of any other error.
+    """
+    try:
+        yield
+    except (LikelensError, TypeError):
+        raise
+    except Exception as error:
+        reason = "too little memory" if isinstance(error, MemoryError) else in_short(error)
+        raise EncoderFailed(
+            f"the encoder cannot be opened: {reason}",
+            where=str(spec),
+            hint="check its file, or report it with the output of `likelens doctor`",
+        ) from error
 
 
 def open_encoders(
     specs: Sequence[str | Spec], running: Running | None = None
-) -> tuple[list[Encoder | VectorSource], dict[str, NoWeights | MissingExtra]]:
+) -> tuple[list[Encoder | VectorSource], dict[str, LikelensError]]:
     """Several encoders; layers of one network share it, so that it is loaded once.
 
     Those that cannot run as asked run as they always do, with a warning.
 
     Returns:
-        Those that can be had, in order, and why the others cannot, by spec.
+        Those that can be opened, in order, and the errors of the others, by spec.
 
     Raises:
         BadSpec: a source, identifier, layer, option or the device is unknown, or not one
@@ -70,17 +97,21 @@ def open_encoders(
     others = unheeding(_known(parsed_all), running)
     first: dict[str, Encoder] = {}
     opened: list[Encoder | VectorSource] = []
-    lost: dict[str, NoWeights | MissingExtra] = {}
+    lost: dict[str, LikelensError] = {}
     for spec, parsed in zip(specs, parsed_all, strict=True):
         network, way = _network(parsed), way_of(parsed, running)
         try:
             if network in first:
-                another = first[network].at(parsed)
-                another.run_on(way)
+                with _failing(parsed):
+                    another = first[network].at(parsed)
+                    another.run_on(way)
+                another.notes = first[network].notes
                 one: Encoder | VectorSource = another
             else:
                 one = open_encoder(parsed, way)
-        except (NoWeights, MissingExtra) as error:
+        except LikelensError as error:
+            if isinstance(error, BadSpec) and not isinstance(error, EncoderFailed):
+                raise  # named wrongly
             lost[str(spec)] = error
             continue
         opened.append(one)

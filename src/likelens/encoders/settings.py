@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..values.errors import BadSpec
+from ..values.errors import BadSpec, EncoderFailed
 from .image_processors import hugging_face_keys
 from .preprocessing import KEYS, Preprocessing, read_size, split_keys
 from .resizing import Size
@@ -272,12 +272,12 @@ def read_json(place: Path) -> dict[str, Any]:
     return found
 
 
-def _unreadable(place: Path, error: Exception) -> BadSpec:
+def _unreadable(place: Path, error: Exception) -> EncoderFailed:
     """One sentence about a file beside the model that cannot be used."""
     reason = error.what if isinstance(error, BadSpec) else str(error)
     if isinstance(error, RecursionError):
         reason = "it is nested too deep"
-    return BadSpec(
+    return EncoderFailed(
         f"this file cannot be used: {' '.join(reason.split())[:200]}",
         where=str(place),
         hint="correct it, or state ?preset= or resize, crop, mean and std as options",

@@ -119,12 +119,12 @@ class TorchEncoder(Encoder):
             return
         self._told = True
         drift = self._exported(self._runtime, [self]).drift
-        warnings.warn(
-            f"{self.spec} against float32, on drawn pictures: {drift}; "
-            f"`likelens encoders check` says it of yours",
-            LikelensWarning,
-            stacklevel=4,
+        note = (
+            f"{self.spec} against float32, on drawn images: {drift}; "
+            f"`likelens encoders check` says it of yours"
         )
+        self.notes = (*self.notes, note)
+        warnings.warn(note, LikelensWarning, stacklevel=4)
 
     def _run_exported(self, runtime: str, encoders: Sequence[TorchEncoder]) -> None:
         """Have a runtime run some layers, one picture at a time in each of several threads."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..values.embeddings import Embeddings, EncoderCard, failure_table
-from ..values.errors import BadSpec, BadTable, first_few
+from ..values.errors import BadTable, EncoderFailed, first_few
 from ..values.spec import Spec, fingerprint
 from .base import VectorSource
 from .vector_files import FORMATS, id_table, read_vectors, write_vectors
@@ -36,7 +36,7 @@ class VectorFile(VectorSource):
         self.path = Path(name).expanduser()
         if not self.path.is_file() or self.path.suffix.lower() not in FORMATS:
             what = "this is no file of vectors" if self.path.exists() else "there is no such file"
-            raise BadSpec(what, where=str(spec), hint=f"give a file ending in {', '.join(FORMATS)}")
+            raise EncoderFailed(what, where=str(spec), hint=f"give a file ending in {', '.join(FORMATS)}")
 
     def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:  # noqa: ARG002
         """The file's vectors for the catalogue's items; items without one are failures.

@@ -2,6 +2,7 @@
 
 LikelensError
 ├── BadSpec              an encoder, index or metric is named wrongly      (ValueError)
+│   └── EncoderFailed    an encoder's file is missing or damaged, or does not run
 ├── BadShape             an array has the wrong shape, type or values      (ValueError)
 ├── BadTable             a catalogue, table or its options do not fit      (ValueError)
 │   ├── CannotWrite      the system refuses to write: a full disk, say
@@ -49,6 +50,10 @@ class BadSpec(LikelensError, ValueError):
     """An encoder, index or metric is named wrongly."""
 
     wrong_use = True
+
+
+class EncoderFailed(BadSpec):
+    """An encoder's file is missing or damaged, or its network does not run."""
 
 
 class BadShape(LikelensError, ValueError):
@@ -109,6 +114,11 @@ class IndexBroken(LikelensError, RuntimeError):
 
 class LikelensWarning(UserWarning):
     """Something that the user should know, though the run goes on."""
+
+
+def of_encoder(error: LikelensError) -> bool:
+    """Whether an error concerns one encoder, so that others can go on without it."""
+    return not isinstance(error, FingerprintMismatch | StoreBroken | IndexBroken)
 
 
 def first_few(things: Iterable[object], limit: int = 3) -> str:
