@@ -286,7 +286,7 @@ def test_an_encoder_that_answers_wrongly_is_refused(catalogue):
         def forward(self, prepared):
             return super().forward(prepared)[:, :2]
 
-    with pytest.raises(BadShape, match=r"shape \(3, 2\) for 3 pictures of dimension 3"):
+    with pytest.raises(BadShape, match=r"shape \(3, 2\) for 3 images of dimension 3"):
         embed(catalogue, Short())
 
 

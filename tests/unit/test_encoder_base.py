@@ -59,8 +59,8 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path, parallel):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda n: np.zeros((n, 4)), r"shape \(4, 4\) for 4 pictures of dimension 3"),
-        (lambda n: np.zeros((n + 1, 3)), r"shape \(5, 3\) for 4 pictures"),
+        (lambda n: np.zeros((n, 4)), r"shape \(4, 4\) for 4 images of dimension 3"),
+        (lambda n: np.zeros((n + 1, 3)), r"shape \(5, 3\) for 4 images"),
         (lambda n: np.full((n, 3), np.nan), "4 of 4 vectors hold NaN or infinity"),
     ],
 )

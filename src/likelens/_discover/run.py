@@ -140,7 +140,15 @@ def discover(
         "store": None if store is None or isinstance(store, Store) else str(store),
     }
     board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
-    said = (*notes, *notes_of(opened), *more, *of_pool, *board.notes, *advice(board), *catalogue.notes)
+    said = (
+        *notes,
+        *notes_of(opened),
+        *more,
+        *of_pool,
+        *board.notes,
+        *advice(board),
+        *catalogue.notes,
+    )
     return replace(board, notes=said)
 
 

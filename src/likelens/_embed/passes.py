@@ -167,9 +167,7 @@ def _by_each(
     jobs: Sequence[Job], batch: Sequence[Array], matrices: Sequence[Floats]
 ) -> dict[int, str]:
     """As ``_forward``, for the jobs whose encoder works; one that does not gets its fault."""
-    live = [
-        (job, matrix) for job, matrix in zip(jobs, matrices, strict=True) if job.fault is None
-    ]
+    live = [(job, matrix) for job, matrix in zip(jobs, matrices, strict=True) if job.fault is None]
     if not live:
         return {}
     try:

@@ -25,7 +25,16 @@ from ..metrics._sums import BOUNDS
 from ..store.base import Store, open_store
 from ..values.arrays import Array, Floats, Positions
 from ..values.catalogue import Catalogue
-from ..values.errors import BadImage, BadSpec, BadTable, first_few, plural
+from ..values.embeddings import Embeddings
+from ..values.errors import (
+    BadImage,
+    BadSpec,
+    BadTable,
+    LikelensError,
+    first_few,
+    of_encoder,
+    plural,
+)
 from ..values.scores import QueryScores
 from ..values.spec import Spec
 from .curves import Curve, Stress
@@ -95,19 +104,20 @@ def stress(
             where="stress, max_queries",
             hint="give at least 1; 200 are usual",
         )
-    opened = _opened(encoders, running)
+    opened, notes = _opened(encoders, running)
     seeing = [one for one in opened if isinstance(one, Encoder)]
-    notes = [
+    notes += [
         f"{one.spec} has vectors but sees no pictures, so it has no robustness curve"
         for one in opened
         if not isinstance(one, Encoder)
     ]
     tags = catalogue.tags if weights is None else catalogue.tags.weighted(weights)
-    names, common, vectors = _clean(catalogue, seeing, open_store(store))
+    seeing, names, common, vectors = _clean(catalogue, seeing, open_store(store), notes)
     catalogue, tags = catalogue.take(common), tags.take(common)
     rows = _draw(tags.matrix, max_queries, seed)
     found = [_Found(vectors.pop(0), tags.matrix, rows, conditions) for _ in names]
-    lost = _measure(catalogue, seeing, found, rows, conditions, seed, progress)
+    lost, failed = _measure(catalogue, seeing, found, rows, conditions, seed, progress)
+    notes += [f"left out: {names[place]}: {reason}" for place, reason in failed.items()]
     if lost:
         ids = first_few(catalogue.ids[rows[query]] for query in sorted(lost))
         which = plural(len(lost), "picture")
@@ -116,7 +126,8 @@ def stress(
     return Stress(
         curves=tuple(
             curve
-            for name, one in zip(names, found, strict=True)
+            for place, (name, one) in enumerate(zip(names, found, strict=True))
+            if place not in failed
             for curve in one.curves(name, kept)
         ),
         queries=tuple(catalogue.ids[row] for row in rows[kept]),
@@ -130,17 +141,22 @@ def stress(
 
 def _opened(
     encoders: Sequence[str | Spec | Encoder | VectorSource], running: Running | None
-) -> list[Encoder | VectorSource]:
-    """The encoders, opened where they are named.
+) -> tuple[list[Encoder | VectorSource], list[str]]:
+    """The encoders, opened where they are named, and notes of those that cannot be opened.
 
     Raises:
-        NoWeights, MissingExtra: one of them cannot be had.
+        LikelensError: not one of them can be opened.
     """
     found, lost = open_encoders([one for one in encoders if isinstance(one, str | Spec)], running)
-    if lost:
+    if lost and len(lost) == len(encoders):
         raise next(iter(lost.values()))
     by_spec = iter(found)
-    return [next(by_spec) if isinstance(one, str | Spec) else one for one in encoders]
+    opened = [
+        next(by_spec) if isinstance(one, str | Spec) else one
+        for one in encoders
+        if str(one) not in lost
+    ]
+    return opened, [f"left out: {name}: {error.what}" for name, error in lost.items()]
 
 
 def _conditions(levels: Iterable[int], kinds: Iterable[str]) -> list[Condition]:
@@ -160,10 +176,29 @@ def _conditions(levels: Iterable[int], kinds: Iterable[str]) -> list[Condition]:
 
 
 def _clean(
-    catalogue: Catalogue, encoders: Sequence[Encoder], store: Store
-) -> tuple[list[str], list[str], list[Floats]]:
-    """Names and vectors of the encoders, on the items that all of them have a vector of."""
-    everything = [store.embeddings(prepare_search(one, store), catalogue.ids) for one in encoders]
+    catalogue: Catalogue, encoders: Sequence[Encoder], store: Store, notes: list[str]
+) -> tuple[list[Encoder], list[str], list[str], list[Floats]]:
+    """Encoders with vectors, their names and vectors, on the items that all have a vector of.
+
+    Those without vectors are added to the notes.
+
+    Raises:
+        LikelensError: not one of them has vectors.
+    """
+    having: list[Encoder] = []
+    everything: list[Embeddings] = []
+    for one in encoders:
+        try:
+            found = store.embeddings(prepare_search(one, store), catalogue.ids)
+            if not len(found) and (having or one is not encoders[-1]):
+                notes.append(f"left out: {one.spec}: the store has no vector of these items by it")
+                continue
+            everything.append(found)
+            having.append(one)
+        except LikelensError as error:
+            if not of_encoder(error) or (one is encoders[-1] and not having):
+                raise
+            notes.append(f"left out: {one.spec}: {error.what}")
     common = set(catalogue.ids).intersection(*(one.ids for one in everything))
     if len(common) < 3 or catalogue.tags.matrix.shape[1] == 0:
         raise BadTable(
@@ -174,6 +209,7 @@ def _clean(
         )
     ids = [item for item in catalogue.ids if item in common]
     return (
+        having,
         [one.encoder.name for one in everything],
         ids,
         [one.take(ids).vectors for one in everything],
@@ -248,17 +284,22 @@ def _measure(
     conditions: Sequence[Condition],
     seed: int,
     progress: Progress | None,
-) -> set[int]:
+) -> tuple[set[int], dict[int, str]]:
     """Make every query worse in every way, and score what the encoders make of it.
 
     Returns:
-        The queries whose picture cannot be opened or made worse.
+        The queries whose image cannot be opened or made worse, and why an encoder failed, by its
+        place.
+
+    Raises:
+        LikelensError: all encoders failed.
     """
     say = progress or (lambda _label, _done, _total: None)
     lost: set[int] = set()
+    failed: dict[int, str] = {}
     total, done = len(rows) * len(conditions) * len(encoders), 0
     if not total:
-        return lost
+        return lost, failed
     for encoder in encoders:
         encoder.expect(len(rows) * len(conditions), [encoder])
     with ThreadPoolExecutor(cores()) as pool:
@@ -267,12 +308,18 @@ def _measure(
             good = [task for task, worse in zip(group, pictures, strict=True) if worse is not None]
             shown = [worse for worse in pictures if worse is not None]
             lost |= {task.query for task in group} - {task.query for task in good}
-            for encoder, one in zip(encoders, found, strict=True):
-                one.add(good, encoder.encode(shown))
+            for place, (encoder, one) in enumerate(zip(encoders, found, strict=True)):
+                try:
+                    if place not in failed:
+                        one.add(good, encoder.encode(shown))
+                except LikelensError as error:
+                    failed[place] = error.what
+                    if len(failed) == len(encoders):
+                        raise
                 done += len(group)
                 say("making queries worse", done, total)
     say("making queries worse", total, total)
-    return lost
+    return lost, failed
 
 
 def _tasks(

@@ -121,8 +121,8 @@ def embed(
 ) -> None:
     """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on.
 
-    Encoders whose library or weights cannot be had, and pictures that cannot be read, are noted
-    and left out; it fails only if no encoder is left, or one has no vector of any picture.
+    Encoders that cannot be opened or fail, and images that cannot be read, are noted and left
+    out; it fails only if no encoder has a vector of any image.
     """
     from .._embed import fill_all
     from ..encoders.running import Running
@@ -137,19 +137,25 @@ def embed(
         show.note(text)
     kept = open_store(store)
     with show.progress_bar() as progress:
-        runs = fill_all(
+        every = fill_all(
             catalogue, opened, kept, overwrite=overwrite, forget=forget, progress=progress
         )
+    runs = [run for run in every if run.error is None]
+    for run in every:
+        if run.error is not None:
+            if not runs:
+                raise run.error
+            show.note(f"left out: {run.name}: {run.error.what}; {run.error.hint}")
     if export is not None:
         from ..encoders.vectors import write_vectors
 
         made = kept.embeddings(runs[0].name, catalogue.ids)
         write_vectors(export, made.ids, made.vectors)
     if as_json:
-        show.print_json([vars(run) for run in runs])
+        show.print_json([{**vars(run), "error": run.error and run.error.what} for run in every])
     else:
         show.print_runs(runs)
-    if any(run.failures and not (run.embedded or run.kept or run.copied) for run in runs):
+    if all(run.empty for run in runs):
         raise typer.Exit(1)
 
 

@@ -247,7 +247,7 @@ def evaluate_by_tags(
 
     with show.progress_bar() as progress:
         board = compare(catalogue, specs, store, progress=progress, **settings)
-        had = [spec for spec in specs if spec not in board.missing]
+        had = [one for one in specs if str(getattr(one, "spec", one)) not in board.missing]
         strained = _stress(board, had, store, stress_queries, settings.get("running"), progress)
         progress("writing the report", 0, 1)
         report = write_report(board, out, strained)

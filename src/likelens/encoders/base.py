@@ -14,7 +14,14 @@ import numpy as np
 from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, narrow_rows, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadShape, BadSpec, first_few
+from ..values.errors import (
+    BadShape,
+    BadSpec,
+    EncoderFailed,
+    LikelensError,
+    first_few,
+    in_short,
+)
 from ..values.spec import Spec
 from .running import Running
 
@@ -151,6 +158,7 @@ class Encoder(ABC):
         Raises:
             BadImage: a picture cannot be read.
             BadShape: the encoder returned something else than finite vectors.
+        EncoderFailed: the network does not run.
         """
         pictures = list(images)
         self.expect(len(pictures), [self])
@@ -186,7 +194,17 @@ class Encoder(ABC):
         return self.prepare(open_image(picture))
 
     def _stacked(self, prepared: Sequence[Array]) -> Floats:
-        return stack(self.forward(prepared), len(prepared), self)
+        try:
+            answer = self.forward(prepared)
+        except LikelensError:
+            raise
+        except Exception as error:
+            raise EncoderFailed(
+                f"the network failed: {in_short(error)}",
+                where=str(self.spec),
+                hint="check it: likelens encoders check SPEC",
+            ) from error
+        return stack(answer, len(prepared), self)
 
 
 class FittedEncoder(Encoder):
@@ -289,7 +307,7 @@ def shaped(rows: Array | Sequence[Array], count: int, encoder: Encoder) -> Float
         matrix = matrix.reshape(0, encoder.dim)
     if matrix.shape != (count, encoder.dim):
         raise BadShape(
-            f"got vectors of shape {matrix.shape} for {count} pictures of dimension {encoder.dim}",
+            f"got vectors of shape {matrix.shape} for {count} images of dimension {encoder.dim}",
             where=str(encoder.spec),
             hint="choose another layer, or report this encoder",
         )

@@ -22,14 +22,12 @@ def noted() -> Iterator[list[str]]:
     logging.root.addHandler(records)
     try:
         with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             yield notes
     finally:
         logging.root.removeHandler(records)
-    for one in caught:
-        if not issubclass(one.category, _ABOUT_CODE):
-            notes.append(str(one.message))
-    notes += records.texts
-    notes[:] = dict.fromkeys(" ".join(text.split()) for text in notes)
+    texts = [str(one.message) for one in caught if not issubclass(one.category, _ABOUT_CODE)]
+    notes += dict.fromkeys(" ".join(text.split()) for text in (*texts, *records.texts))
     for one in caught:
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 

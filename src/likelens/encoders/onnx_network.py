@@ -51,7 +51,9 @@ class OnnxNetwork:
 
     def __init__(self, path: Path, spec: Spec) -> None:
         if path.stat().st_size == 0:
-            raise EncoderFailed("the file is empty (0 bytes)", where=str(path), hint="get the file again")
+            raise EncoderFailed(
+                "the file is empty (0 bytes)", where=str(path), hint="get the file again"
+            )
         self._check_places(path)
         self._path, self._stamp = path.absolute(), _stamp(path)
         self._changing, self._not_less = threading.Lock(), set[frozenset[str]]()

@@ -7,13 +7,19 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..values.errors import BadSpec, EncoderFailed, LikelensError, LikelensWarning, first_few
+from ..values.errors import (
+    BadSpec,
+    EncoderFailed,
+    LikelensError,
+    LikelensWarning,
+    first_few,
+    in_short,
+)
 from ..values.registry import Registry
 from ..values.spec import Spec
 from .base import Encoder, VectorSource
 from .noted import noted
 from .running import Running, unheeding, way_of
-from .torch_load import in_short
 
 ENCODERS = Registry("encoder source")
 ENCODERS.add("onnx", "likelens.encoders.onnx:OnnxEncoder")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..values.arrays import Array
-from ..values.errors import BadSpec
+from ..values.errors import BadSpec, in_short
 from ..values.extras import need
 from ..values.files import cache_folder
 from ..values.spec import fingerprint
-from .torch_load import in_short, need_torch
+from .torch_load import need_torch
 
 INPUT = "picture"
 """Name of a graph's one input: (1, ...) what the network needs of one picture."""

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..values.arrays import Array
-from ..values.errors import BadSpec
+from ..values.errors import BadSpec, in_short
 from ..values.extras import need
 from .torch_export import INPUT, Portable, quietly, refused
-from .torch_load import in_short, need_torch
+from .torch_load import need_torch
 
 INT8 = "int8"
 

@@ -89,11 +89,6 @@ def find_device(name: str, where: str) -> str:
     return wanted
 
 
-def in_short(error: Exception) -> str:
-    """What went wrong in a library, in a line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-
-
 @contextmanager
 def getting_weights(spec: Spec, home: str) -> Iterator[None]:
     """Turns what a download or a damaged file makes libraries raise into one sentence.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..values.arrays import Array, Floats
-from ..values.errors import BadShape, BadSpec, LikelensError
+from ..values.errors import BadShape, BadSpec, LikelensError, in_short
 from ..values.spec import Spec
 from .preprocessing import Preprocessing
 from .torch_layers import Layer, captured, pooled
-from .torch_load import in_short, need_torch
+from .torch_load import need_torch
 
 if TYPE_CHECKING:
     from .torch_net import Net

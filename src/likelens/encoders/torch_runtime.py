@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ..values.arrays import Array, Floats
-from ..values.errors import BadSpec, BadTable
+from ..values.errors import BadSpec, BadTable, in_short
 from ..values.extras import need
 from ..values.files import write_aside
 from .base import cores
@@ -26,7 +26,6 @@ from .drift import drift_of
 from .running import Running
 from .torch_export import INPUT, Portable, export, refused
 from .torch_int8 import CALIBRATION, INT8, quantise
-from .torch_load import in_short
 
 RUNTIMES = ("auto", "torch", "onnx", "openvino")
 

@@ -36,7 +36,9 @@ class VectorFile(VectorSource):
         self.path = Path(name).expanduser()
         if not self.path.is_file() or self.path.suffix.lower() not in FORMATS:
             what = "this is no file of vectors" if self.path.exists() else "there is no such file"
-            raise EncoderFailed(what, where=str(spec), hint=f"give a file ending in {', '.join(FORMATS)}")
+            raise EncoderFailed(
+                what, where=str(spec), hint=f"give a file ending in {', '.join(FORMATS)}"
+            )
 
     def embeddings(self, catalogue: Catalogue, embed: Callable[[str], Embeddings]) -> Embeddings:  # noqa: ARG002
         """The file's vectors for the catalogue's items; items without one are failures.

@@ -142,6 +142,8 @@ def corrembed(
         running=running,
         progress=progress,
     )
+    failed = [(Row(spec, short_name(spec), ""), why) for spec, why in board.missing.items()]
+    missing = (*missing, *failed)
     board = replace(_renamed(board, opened), missing={row.spec: why for row, why in missing})
     found = Reproduction(board, _networks(board, opened, say), missing, len(catalogue))
     if out is not None:

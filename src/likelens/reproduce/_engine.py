@@ -106,7 +106,7 @@ def engine(
         BadSpec: an encoder or index is named wrongly, or per_class or k is out of range;
             found before any work is done.
         BadTable: no classes, or nothing to be found in them; a class without a parent.
-        NoWeights, MissingExtra: not one of the encoders can be had.
+        LikelensError: not one of the encoders can be had.
     """
     rows = list({row.spec: row for row in rows_of(encoders)}.values())
     settings = Settings(_checked(indexes), per_class, k, seed)
@@ -114,13 +114,17 @@ def engine(
     opened, missing = _open(rows, running)
     labels = _labels([row for row, _ in opened])
     first = measure_set(catalogue, opened, labels, open_store(store), settings, progress)
+    missing = (*missing, *first.failed)
     other = None
     if second is not None:
-        had = [row for row, _ in opened if row in rows]
+        failed = [row for row, _ in first.failed]
+        had = [row for row, _ in opened if row in rows and row not in failed]
         opened = _open(had, running)[0]  # anew: vocabularies are learnt from the pictures
         only = Settings(settings.indexes[:1], per_class, k, seed)
         beside = None if store is None else Path(store).with_name(f"{Path(store).name}-second")
+        labels = _labels([row for row, _ in opened])
         other = measure_set(second, opened, labels, open_store(beside), only, progress)
+        missing = (*missing, *other.failed)
     found = EngineRun(first, other, parents, missing, settings, _run())
     if out is not None:
         from ._engine_write import write_engine

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._embed import Progress, embed, fill_all
+from .._embed import Progress, embed
+from .._lineup import fill_lineup, why
 from .._protocol import Copies, choose_queries, find_copies, relevance_of
 from .._ranking import Rankings, joined, rank_with
 from .._retrieval import Retrieval, measure, measure_rankings
@@ -24,8 +25,9 @@ from ..store.base import Store
 from ..values.arrays import Floats, Positions
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadSpec, BadTable
+from ..values.errors import BadSpec, BadTable, LikelensError, of_encoder
 from ..values.relevance import Relevance
+from ._lineup import Missing
 
 WARM = 3
 """So many pictures are encoded, and queries searched, before time is taken."""
@@ -111,6 +113,7 @@ class Measured:
         contenders: best first by precision through the first index, controls last.
         copies: pictures that are the same byte for byte.
         lost: how many items are left out, for some encoder has no vector of them.
+        failed: rows whose encoder failed, and why.
     """
 
     catalogue: Catalogue
@@ -119,6 +122,7 @@ class Measured:
     contenders: tuple[Contender, ...]
     copies: Copies
     lost: int
+    failed: Missing = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -187,8 +191,23 @@ def measure_set(
         BadTable: too few pictures have a vector by every encoder.
     """
     say = progress or (lambda _label, _done, _total: None)
-    places = _embedded(catalogue, [one for _, one in opened], store, progress)
-    common = set.intersection(*(set(place().ids) for place in places))
+    places, common = [], set(catalogue.ids)
+    working, failed = [], []
+    for (row, one), label, place in zip(
+        opened,
+        labels,
+        _embedded(catalogue, [one for _, one in opened], store, progress),
+        strict=True,
+    ):
+        try:
+            common &= set(place().ids)
+        except LikelensError as error:
+            failed.append((row, why(error)))
+            if not of_encoder(error) or len(failed) == len(opened):
+                raise
+            continue
+        places.append(place)
+        working.append((row, one, label))
     lost = len(catalogue) - len(common)
     if lost:
         catalogue = catalogue.take([item for item in catalogue.ids if item in common])
@@ -200,10 +219,10 @@ def measure_set(
         )
     bench = _Bench(catalogue, settings)
     contenders = []
-    for number, ((row, one), label, place) in enumerate(zip(opened, labels, places, strict=True)):
-        say("searching", number, len(opened))
+    for number, ((row, one, label), place) in enumerate(zip(working, places, strict=True)):
+        say("searching", number, len(working))
         contenders.append(bench.contender(row, one, label, place().take(catalogue.ids)))
-    say("searching", len(opened), len(opened))
+    say("searching", len(working), len(working))
     main = settings.indexes[0]
     digest = dict(
         zip(*(store.items()[name].to_pylist() for name in ("id", "_digest")), strict=True)
@@ -215,6 +234,7 @@ def measure_set(
         tuple(sorted(contenders, key=lambda one: _order(one, main, settings.k))),
         find_copies([digest.get(item) for item in catalogue.ids]),
         lost,
+        tuple(failed),
     )
 
 
@@ -231,15 +251,15 @@ def _embedded(
 ) -> list[Callable[[], Embeddings]]:
     """Has all vectors made; how to get those of each encoder, for they are many."""
     seeing = [one for one in encoders if isinstance(one, Encoder)]
-    runs = iter(fill_all(catalogue, seeing, store, progress=progress))
+    filled = fill_lineup(catalogue, seeing, store, progress=progress)
 
-    def kept(name: str) -> Callable[[], Embeddings]:
-        return lambda: store.embeddings(name, catalogue.ids)
+    def kept(encoder: Encoder) -> Callable[[], Embeddings]:
+        return lambda: filled.read(encoder)
 
     def brought(source: VectorSource) -> Callable[[], Embeddings]:
         return lambda: embed(catalogue, source, store, progress=progress)
 
-    return [kept(next(runs).name) if isinstance(one, Encoder) else brought(one) for one in encoders]
+    return [kept(one) if isinstance(one, Encoder) else brought(one) for one in encoders]
 
 
 class _Bench:

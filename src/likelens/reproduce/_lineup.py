@@ -10,7 +10,7 @@ from ..encoders.opening import open_encoders
 from ..encoders.running import Running
 from ..presets import Row, find
 from ..report.formats import FILE_SOURCES
-from ..values.errors import BadSpec, MissingExtra, NoWeights, first_few, plural
+from ..values.errors import BadSpec, LikelensError, MissingExtra, NoWeights, first_few, plural
 from ..values.spec import FUSED, Spec
 
 Missing = tuple[tuple[Row, str], ...]
@@ -41,7 +41,7 @@ def open_rows(
 
     Raises:
         BadSpec: an encoder is named wrongly.
-        NoWeights, MissingExtra: not one can be had.
+        LikelensError: not one can be had.
     """
     ready = [row for row in rows if row.ready]
     opened, lost = open_encoders([row.spec for row in ready], running)
@@ -55,9 +55,9 @@ def open_rows(
 
 def _not_one(
     rows: Sequence[Row],
-    lost: Mapping[str, NoWeights | MissingExtra],
+    lost: Mapping[str, LikelensError],
     absent: Mapping[str, str],
-) -> NoWeights | MissingExtra:
+) -> LikelensError:
     """Why there is no encoder, each reason once with those that it holds for."""
     if len(rows) == len(lost) == 1:
         return next(iter(lost.values()))

@@ -121,6 +121,11 @@ def of_encoder(error: LikelensError) -> bool:
     return not isinstance(error, FingerprintMismatch | StoreBroken | IndexBroken)
 
 
+def in_short(error: Exception) -> str:
+    """What went wrong in a library, in a line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+
+
 def first_few(things: Iterable[object], limit: int = 3) -> str:
     """The first few of many, for a message: ``a, b, c and 9 more``; long ones are cut."""
     names = [str(thing) for thing in things]
