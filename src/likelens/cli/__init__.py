@@ -19,6 +19,7 @@ import typer
 from ..values.errors import LikelensError, LikelensWarning
 from . import terminal
 from .app import app
+from .completion import prepare
 
 SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
 """An encoder, or in some commands ``NAME=`` and an encoder."""
@@ -67,6 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(given: list[str]) -> int:
+    prepare()
     code = app(repeat_flag(given), prog_name="likelens", standalone_mode=False)
     return code if isinstance(code, int) else 0
 

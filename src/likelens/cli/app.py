@@ -11,6 +11,7 @@ from . import options, show
 from .annotate import app as annotate_app
 from .collect import collect_pictures
 from .command import App, Quiet, Verbose, choose_output
+from .completion import print_completion
 from .encoders import app as encoders_app
 from .evaluate import evaluate, evaluate_by_tags
 from .index import app as index_app
@@ -29,6 +30,7 @@ app = App(
     pretty_exceptions_enable=False,
 )
 
+app.command("completion")(print_completion)
 app.command("collect")(collect_pictures)
 app.add_typer(annotate_app, name="annotate")
 app.add_typer(encoders_app, name="encoders")

@@ -18,6 +18,10 @@ OUTPUT = "Output"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as one JSON value.", rich_help_panel=OUTPUT),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print results and errors only.", rich_help_panel=OUTPUT),

@@ -11,6 +11,7 @@ import typer
 
 from . import options, show
 from .command import App
+from .completion import encoder_names
 
 if TYPE_CHECKING:
     from .._search import Hubs
@@ -23,7 +24,13 @@ app = App(help="Indexes of a store's vectors: build, look at, choose.", no_args_
 StoreOption = Annotated[Path, typer.Option(help="Folder where the vectors are kept.")]
 Encoder = Annotated[
     str | None,
-    typer.Option("-e", "--encoder", metavar="SPEC", help="Encoder, if the store has several."),
+    typer.Option(
+        "-e",
+        "--encoder",
+        metavar="SPEC",
+        autocompletion=encoder_names,
+        help="Encoder, if the store has several.",
+    ),
 ]
 
 HUBS_UP_TO = 50_000

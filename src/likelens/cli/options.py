@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .command import AsJson
+from .completion import encoder_names, preset_names
+
 if TYPE_CHECKING:
     from ..values.spec import Spec
+
+__all__ = ["AsJson"]
 
 CATALOGUE = "How to read SOURCE"
 
@@ -36,11 +41,11 @@ Encoders = Annotated[
         "-e",
         "--encoder",
         metavar="SPEC...",
+        autocompletion=encoder_names,
         help="Encoders, such as onnx:model.onnx@features or opencv:colour.",
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make all vectors of these encoders anew.")
 ]
@@ -87,6 +92,7 @@ Presets = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME,...",
+        autocompletion=preset_names,
         help="Named sets of encoders, such as small or corrembed.",
         show_default=False,
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, show
+from .completion import encoder_names
 
 if TYPE_CHECKING:
     from .._indexes import Placed
@@ -35,7 +36,13 @@ def search(
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option("-e", "--encoder", metavar="SPEC", help="Encoder, if the store has several."),
+        typer.Option(
+            "-e",
+            "--encoder",
+            metavar="SPEC",
+            autocompletion=encoder_names,
+            help="Encoder, if the store has several.",
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--top", help="How many to find.")] = 12,
     text: Annotated[list[str] | None, _asked("What to look for, in words.")] = None,
