@@ -15,12 +15,22 @@ from ..values.embeddings import EncoderCard
 from ..values.errors import BadSpec, EncoderFailed, LikelensError, LikelensWarning
 from ..values.spec import Spec, fingerprint
 from .base import Encoder
+from .channel_axis import AXES, channel_axis, named_widths
 from .limits import limited_memory
 from .onnx_file import read_onnx_file
 from .onnx_network import OnnxNetwork, Slot, unusable
 from .preprocessing import VERSION, Preprocessing
 from .resizing import Size
-from .settings import OPTIONS, PRESETS, Side, percent, read_side, settle
+from .settings import (
+    OPTIONS,
+    PRESETS,
+    Side,
+    hub_folder,
+    percent,
+    read_hub_config,
+    read_side,
+    settle,
+)
 
 PENULTIMATE = (
     "features",
@@ -39,6 +49,9 @@ OUTPUT = ("logits", "output", "probabilities", "probs", "scores", "predictions",
 
 POOLS = ("avg", "max", "cls")
 
+SHAPING = ("pool", "axis")
+"""Options that say how a vector is made of an output."""
+
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -55,7 +68,8 @@ class OnnxEncoder(Encoder):
     The layer is the name of an output, or ``penultimate`` or ``output`` for the usual
     names of those; a file with a single output needs none. How pictures are prepared is
     told by options, by a file beside the model, or by a preset (see ``settings``).
-    ``pool`` makes one vector of a map of features or of tokens, where there is one.
+    ``pool`` makes one vector of a map of features or of tokens, where there is one; ``axis``
+    says which of its axes counts channels, where nothing else tells it.
 
     Pictures run through the network one at a time, unless the file demands a batch: so a
     vector cannot depend on its neighbours, and on a processor this is no slower.
@@ -66,7 +80,7 @@ class OnnxEncoder(Encoder):
     """
 
     def __init__(self, spec: Spec, network: OnnxNetwork | None = None) -> None:
-        spec.check_options((*OPTIONS, "pool"))
+        spec.check_options((*OPTIONS, *SHAPING))
         self.spec = spec
         path, layer = _locate(spec)
         self._network = network or OnnxNetwork(path, spec)
@@ -77,8 +91,9 @@ class OnnxEncoder(Encoder):
         outputs = self._network.outputs
         self.layers = _layers(outputs)
         self._output = _choose(layer or "penultimate", outputs, spec)
-        side = read_side(path, (*OPTIONS, "pool"))
-        self._pool = spec.option("pool", str, side.keys.pop("pool", ""), choices=POOLS)
+        side = read_side(path, (*OPTIONS, *SHAPING))
+        self._pool = _stated(spec, "pool", side, POOLS)
+        self._axis = _stated(spec, "axis", side, AXES)
         self.preprocessing = self._settle(side)
         self._size = self.preprocessing.size or (1, 1)
         self._mine = threading.local()
@@ -130,18 +145,33 @@ class OnnxEncoder(Encoder):
         return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
     def _run(self, prepared: Sequence[Array], encoders: Sequence[OnnxEncoder]) -> list[Array]:
+        names = list(dict.fromkeys(encoder._output for encoder in encoders))
+        found = self._answer(prepared, names)
+        return [
+            _pooled(found[one._output][: len(prepared)], one._pool, one._axis, one.spec)
+            for one in encoders
+        ]
+
+    def _answer(self, prepared: Sequence[Array], names: Sequence[str]) -> dict[str, Array]:
+        """What the network gives for one batch, by the name of the output."""
         batch = self._batch_array()
         for pixels, place in zip(prepared, batch, strict=False):
             self.preprocessing.normalise(pixels, place)
         batch[len(prepared) :] = 0  # a batch of fixed size is filled up
         values = batch.astype(self._type, copy=False)
-        names = list(dict.fromkeys(encoder._output for encoder in encoders))
-        found = dict(zip(names, self._network.run(names, values), strict=True))
-        layout = self.preprocessing.layout
-        return [
-            _pooled(found[encoder._output][: len(prepared)], encoder._pool, layout, encoder.spec)
-            for encoder in encoders
-        ]
+        return dict(zip(names, self._network.run(names, values), strict=True))
+
+    def _find_axis(self, path: Path) -> None:
+        """Decide where an output has its channels, if it has more axes than those of a vector."""
+        image = np.full((*self._size, 3), 128, np.uint8)
+        shape = self._answer([image], [self._output])[self._output].shape
+        maps = len(shape) == 4 and self.preprocessing.layout == "NCHW"
+        self._usual_axis = "first" if maps else "last"  # fingerprints from before 0.2 imply it
+        if not self._axis and len(shape) in (3, 4) and sum(side > 1 for side in shape[1:]) > 1:
+            declared = next(one.shape for one in self._network.outputs if one.name == self._output)
+            folder = hub_folder(path)
+            widths = named_widths(read_hub_config(folder)) if folder else set()
+            self._axis = channel_axis(shape, declared, self._size, widths, self.spec)
 
     def _batch_array(self) -> Floats:
         """This thread's array for the network's input: a new one each time costs dearly."""
@@ -157,7 +187,7 @@ class OnnxEncoder(Encoder):
     def _settle(self, side: Side) -> Preprocessing:
         layout, size = _layout_and_size(self._input.shape, self.spec)
         pixels = self._type is np.uint8
-        options = {key: text for key, text in self.spec.options.items() if key != "pool"}
+        options = {key: text for key, text in self.spec.options.items() if key not in SHAPING}
         try:
             settled, assumed = settle(
                 options,
@@ -185,6 +215,7 @@ class OnnxEncoder(Encoder):
         self._check_input()
         try:
             with limited_memory():
+                self._find_axis(path)
                 dim = self.forward([np.full((*self._size, 3), 128, np.uint8)]).shape[1]
         except LikelensError:
             raise
@@ -210,6 +241,7 @@ class OnnxEncoder(Encoder):
                 pool=self._pool,
                 preprocessing=str(self.preprocessing),
                 version=VERSION,
+                **({"axis": self._axis} if self._axis not in ("", self._usual_axis) else {}),
             ),
             dim=dim,
             preprocessing=str(self.preprocessing),
@@ -301,19 +333,18 @@ def _listed(slots: Sequence[Slot]) -> str:
     return ", ".join(map(str, slots))
 
 
-def _pooled(answer: Array, pool: str, layout: str, spec: Spec) -> Array:
+def _pooled(answer: Array, pool: str, axis: str, spec: Spec) -> Array:
     """(n, dim) of whatever an output is; axes of length one do not count."""
     length = len(answer)
-    if answer.ndim == 1:
-        answer = answer[:, None]
-    if answer.ndim == 4 and layout == "NCHW":  # channels last, as in tokens
-        answer = answer.transpose(0, 2, 3, 1)
+    long = [side for side in answer.shape[1:] if side > 1]
+    if len(long) < 2:
+        return answer.reshape(length, -1)
+    if axis == "first":
+        answer = np.moveaxis(answer, 1, -1)
     tokens = answer.reshape(length, -1, answer.shape[-1])
-    if tokens.shape[1] == 1 or answer.ndim == 2:
-        return tokens[:, 0]
     if not pool or answer.ndim > 4 or (pool == "cls" and answer.ndim != 3):
         raise BadSpec(
-            f"the output has {tokens.shape[1]} vectors of {tokens.shape[2]} for each picture",
+            f"the output has {tokens.shape[1]} vectors of {tokens.shape[2]} for each image",
             where=str(spec),
             hint="make one of them: ?pool=avg, ?pool=max, or for tokens ?pool=cls, the first",
         )
@@ -322,6 +353,11 @@ def _pooled(answer: Array, pool: str, layout: str, spec: Spec) -> Array:
     values: Array = tokens.astype(np.float32, copy=False)
     pooled: Array = values.max(axis=1) if pool == "max" else values.mean(axis=1)
     return pooled
+
+
+def _stated(spec: Spec, name: str, side: Side, choices: tuple[str, ...]) -> str:
+    """An option of the spec, else of the file beside the model, else nothing."""
+    return spec.option(name, str, side.keys.pop(name, ""), choices=choices)
 
 
 def _warn_of(assumed: tuple[str, ...], spec: Spec) -> None:

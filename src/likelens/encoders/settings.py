@@ -70,7 +70,7 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
     for place in (model.with_name(model.name + ".toml"), model.with_suffix(".toml")):
         if place.is_file():
             return Side(str(place), _toml_keys(place, known), row)
-    folder = _hub_folder(model)
+    folder = hub_folder(model)
     found = _hub_file(folder) if folder else None
     if found:
         return Side(str(found[0]), found[1], row)
@@ -215,10 +215,11 @@ def _table_row(place: Path, name: str) -> dict[str, str]:
     return {key: text or "" for key, text in rows[0].items() if key} if rows else {}
 
 
-def _hub_folder(model: Path) -> Path | None:
+def hub_folder(model: Path) -> Path | None:
     """The folder of the model's hub files; the hub keeps ONNX files in a folder ``onnx`` of it."""
     folders = (model.parent, *((model.parent.parent,) if model.parent.name == "onnx" else ()))
-    return next((one for one in folders if any((one / name).is_file() for name in _HUB)), None)
+    names = (*_HUB, "config.json")
+    return next((one for one in folders if any((one / name).is_file() for name in names)), None)
 
 
 _HUB = ("preprocessor_config.json", "processor_config.json")
