@@ -366,7 +366,7 @@ def test_a_data_set_with_its_manifest(tmp_path, server):
         "pixels": "refused", "good/4": "fetched", "nothing": "refused", "ill/9": "failed",
     }  # fmt: skip
     reasons = {path: row["reason"] for (_, path), row in rows.items()}
-    assert reasons["text"] == "the bytes are no picture that can be read"
+    assert reasons["text"] == "the bytes are no image that can be read"
     assert "damaged or cut short" in reasons["broken"]
     assert "400,000,000 pixels" in reasons["pixels"].replace("20,000 x 20,000", "400,000,000")
     assert rows["cat", "moved/1"]["final_url"] == server.url("good/1")

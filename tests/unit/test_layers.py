@@ -10,7 +10,9 @@ ROOT = Path(likelens.__file__).parent
 ALLOWED = {
     "values": {"values"},
     "presets": {"values"},
-    "images": {"values", "images"},
+    "images": {"values", "image_limits", "image_pixels"},
+    "image_pixels": {"values"},
+    "image_limits": {"values"},
     "encoders": {"values", "images", "encoders"},
     "store": {"values", "store"},
     "index": {"values", "index"},
