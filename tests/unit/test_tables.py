@@ -280,3 +280,38 @@ def test_damaged_files_give_a_sentence_or_a_table(tmp_path, data):
         if isinstance(found, pa.Table):
             for cells in found.columns:
                 texts(cells)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("x" * 5000, {}, "no such folder or table"),
+        ("a\0b", {}, "no such folder or table"),
+        ("s3://bucket/x.csv", {}, "only the images of a table may have addresses"),
+        (None, {"images": "x" * 5000}, "no such folder"),
+        (None, {"purchases": "x" * 5000}, "no such table"),
+        (None, {"id": 1}, "1 is not the name of a column"),
+        (None, {"tags": [1]}, "write '1', with quotes"),
+    ],
+)
+def test_odd_arguments_are_one_sentence(shop, source, options, message):
+    with pytest.raises(BadTable, match=message) as error:
+        Catalogue.open(shop if source is None else source, **options)
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ({"id": 1, "path": "x" * 5000}, "none of the 1 rows has a picture"),
+        ({"id": 1, "path": "a\0"}, "none of the 1 rows has a picture"),
+        ({"id": "\ud800", "path": "a.png"}, "half a character"),
+        ({"id": 1, "path": "a.png", "bbox": [[[[1]]]]}, "have a bbox that is not"),
+    ],
+)
+def test_odd_entries_of_the_vsd_release_are_one_sentence(tmp_path, picture, message):
+    paint(tmp_path / "a.png", 1)
+    (tmp_path / "v.json").write_text(json.dumps({"images": [picture]}))
+    with pytest.raises(BadTable, match=message) as error:
+        Catalogue.open(tmp_path / "v.json")
+    assert len(str(error.value)) < 1000

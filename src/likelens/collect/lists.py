@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..values.errors import BadTable, first_few
+from ..values.paths import is_file, is_folder
 from ..values.tables import SUFFIXES, column, read_table, texts
 from ..values.text_files import read_lines
 
@@ -52,7 +53,7 @@ def read_list(path: Path) -> list[Wanted]:
     Raises:
         BadTable: it cannot be read, has no such columns or an empty cell, or names nothing.
     """
-    if path.is_dir():
+    if is_folder(path):
         files = sorted(file for file in path.glob("*.txt") if not file.name.startswith("."))
         wanted = [one for file in files for one in _from_text(file)]
     elif path.suffix.lower() == ".txt":
@@ -146,7 +147,7 @@ def _lines(path: Path) -> list[str]:
     Raises:
         BadTable: there is no such file, or it is not text.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise BadTable("there is no such list", where=str(path), hint=_KINDS)
     return read_lines(path)
 

@@ -156,7 +156,7 @@ class Catalogue:
             "bbox": bbox or None,
         }
         given = {name: _plain(value) for name, value in given.items() if value is not None}
-        layout = replace(find_layout(Path(source)), **given)
+        layout = replace(find_layout(source), **given)
         told = given | ({"skip_missing": True} if skip_missing else {})
         layout = replace(layout, source=Path(source), given=told)
         return open_layout(layout, skip_missing=skip_missing, allow_private=allow_private)
@@ -227,7 +227,19 @@ class Catalogue:
 
 
 def _plain(value: Any) -> Any:
-    """An argument with its text in NFC, as the texts of tables are."""
+    """An argument with its text in NFC, as the texts of tables are.
+
+    Raises:
+        BadTable: it is neither text, nor a path, nor a truth value.
+    """
     if isinstance(value, tuple):
-        return tuple(map(nfc, value))
-    return nfc(value) if isinstance(value, str) else value
+        return tuple(map(_plain, value))
+    if isinstance(value, str):
+        return nfc(value)
+    if isinstance(value, Path | bool):
+        return value
+    raise BadTable(
+        f"{value!r} is not the name of a column or a text",
+        where="Catalogue.open",
+        hint=f"write {str(value)!r}, with quotes",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from .columns import nfc
 from .errors import BadTable, first_few
+from .paths import is_folder
 from .tables import MISSING
 from .text_files import read_toml
 
@@ -64,23 +66,28 @@ class Layout:
     given: Mapping[str, Any] = field(default_factory=dict, metadata={"own": True})
 
 
-def find_layout(source: Path) -> Layout:
+def find_layout(given: str | os.PathLike[str]) -> Layout:
     """What a source says of itself, before any option.
 
     Raises:
         BadTable: there is nothing there, or its TOML is wrong.
     """
-    if source.is_dir():
+    given = os.fspath(given)
+    source = Path(given)
+    if is_folder(source):
         inner = source / "catalogue.toml"
         if inner.is_file():
             return _read_toml(inner)
         partition = source / PARTITION
         return Layout(table=partition) if partition.is_file() else Layout(images=source)
-    if not source.exists():
+    if not os.path.exists(source):  # noqa: PTH110 - a Path raises for long names
         raise BadTable(
             "there is no such folder or table",
-            where=str(source),
-            hint="give a folder of class folders, a table, or a catalogue.toml",
+            where=str(source)[:200],
+            hint="give a folder of class folders, a table, or a catalogue.toml; only the images "
+            "of a table may have addresses"
+            if "://" in given
+            else "give a folder of class folders, a table, or a catalogue.toml",
         )
     return _read_toml(source) if source.suffix.lower() == ".toml" else Layout(table=source)
 

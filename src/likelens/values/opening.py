@@ -15,7 +15,7 @@ from .datasets.parts import choose_parts
 from .errors import BadTable, first_few, plural
 from .image_files import find_images
 from .layout import Layout
-from .paths import Paths
+from .paths import Paths, is_file
 from .places import (
     ENDINGS,
     below,
@@ -43,10 +43,10 @@ def open_layout(layout: Layout, *, skip_missing: bool, allow_private: bool = Fal
 
     Takes and raises what ``Catalogue.open`` does.
     """
-    if layout.purchases is not None and not layout.purchases.is_file():
+    if layout.purchases is not None and not is_file(layout.purchases):
         raise BadTable(
             "there is no such table",
-            where=str(layout.purchases),
+            where=str(layout.purchases)[:200],
             hint="check --purchases",
         )
     if layout.table is None:
@@ -201,7 +201,7 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
     root = listed.root
     check_folder(root)
     inside = [below(name, root) for name in listed.files]
-    places = [name if (root / name).is_file() else None for name in inside]
+    places = [name if is_file(root / name) else None for name in inside]
     boxes = listed.needed_boxes() if layout.bbox else None
     good = good_rows(listed.ids, places, table, root, boxes=boxes, skip_missing=skip)
     if len(good) < len(places):

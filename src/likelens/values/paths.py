@@ -8,6 +8,16 @@ from pathlib import Path
 from typing import overload
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; False for what cannot be a name, such as a long text."""
+    return os.path.isfile(path)  # noqa: PTH113 - a Path raises for long names
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; False for what cannot be a name, such as a long text."""
+    return os.path.isdir(path)  # noqa: PTH112 - a Path raises for long names
+
+
 class Paths(Sequence[Path]):
     """Paths of files by name, in order; each is made when it is asked for.
 

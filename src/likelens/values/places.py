@@ -11,6 +11,7 @@ from types import MappingProxyType
 from .boxes import Box, box_text
 from .columns import nfc
 from .errors import BadTable, first_few, plural
+from .paths import is_folder
 from .tables import SUFFIXES
 
 ENDINGS = (
@@ -73,8 +74,8 @@ def passed_over(others: Iterable[str], root: Path) -> tuple[str, ...]:
 
 def check_folder(root: Path) -> None:
     """Refuses a folder of pictures that is not there."""
-    if not root.is_dir():
-        raise BadTable("there is no such folder", where=str(root), hint="check --images")
+    if not is_folder(root):
+        raise BadTable("there is no such folder", where=str(root)[:200], hint="check --images")
 
 
 def _cannot_list(error: OSError) -> None:

@@ -19,6 +19,7 @@ from .columns import (
 )
 from .csv_cells import unguarded, unguarded_column
 from .errors import BadTable, first_few, nearest
+from .paths import is_file, is_folder
 from .table_faults import delimiter_of, fault_in, header_of
 from .text_files import json_rows
 
@@ -116,12 +117,12 @@ def read_records(path: Path, *, missing: Sequence[str] = MISSING) -> list[dict[s
 
 
 def _check_file(path: Path, kind: str) -> None:
-    if path.is_dir():
+    if is_folder(path):
         raise BadTable(
             "this is a folder, not a table", where=str(path), hint="give a file of that name"
         )
-    if not path.is_file():
-        raise BadTable("there is no such table", where=str(path), hint="check the path")
+    if not is_file(path):
+        raise BadTable("there is no such table", where=str(path)[:200], hint="check the path")
     if kind not in SUFFIXES:
         raise BadTable(
             f"{kind or 'no suffix'} is not a kind of table that can be read",

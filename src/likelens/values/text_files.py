@@ -15,6 +15,7 @@ MAX_DEPTH = 64
 """How deep lists and objects of a JSON file may be nested."""
 
 _SOMETHING = re.compile(r"\S")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TOO_DEEP = "it is nested too deeply"
 
 
@@ -88,9 +89,15 @@ def read_json(path: Path) -> Any:
             where=str(path),
             hint="get the file again",
         ) from error
-    if _depth_exceeds(found, MAX_DEPTH):
+    reason = _TOO_DEEP if _depth_exceeds(found, MAX_DEPTH) else ""
+    if not reason and _HALF.search(text):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            reason = "it holds half a character, as \\ud800 is one"
+    if reason:
         raise BadTable(
-            f"the JSON file cannot be read: {_TOO_DEEP}", where=str(path), hint="get the file again"
+            f"the JSON file cannot be read: {reason}", where=str(path), hint="get the file again"
         )
     return found
 

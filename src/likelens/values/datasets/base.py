@@ -10,6 +10,7 @@ from pathlib import Path
 from ..boxes import Box
 from ..errors import BadTable
 from ..layout import PARTITION
+from ..paths import is_file
 from ..registry import Registry
 
 DATASETS = Registry("data set")
@@ -104,7 +105,7 @@ def find_dataset(table: Path) -> Dataset | None:
     Raises:
         BadTable: it is named as such a list, but is none that is known.
     """
-    if table.suffix.lower() not in (".txt", ".json") or not table.is_file():
+    if table.suffix.lower() not in (".txt", ".json") or not is_file(table):
         return None
     with table.open(encoding="utf-8-sig", errors="replace") as file:
         head = file.read(_HEAD)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..boxes import Box
 from ..errors import BadTable, first_few, plural
 from ..places import ENDINGS, is_image_name
+from ..text_files import read_text
 
 CORNERS = ("x_1", "y_1", "x_2", "y_2")
 
@@ -56,15 +57,9 @@ def read_list(path: Path, header: Sequence[str], *, names: int = 1) -> list[tupl
         BadTable: it is missing, has another header, rows that do not fit it, or fewer or
             more rows than its first line says (or pictures, where a row names several).
     """
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadTable(
-            f"the list cannot be read: {reason}", where=str(path), hint="get the file again"
-        ) from error
-    if len(lines) < 2 or not lines[0].isdecimal() or lines[1].split() != list(header):
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    counted = len(lines) > 1 and re.fullmatch(r"\d{1,18}", lines[0])
+    if not counted or lines[1].split() != list(header):
         raise BadTable(
             f"the list does not start with a count and the header {' '.join(header)}, "
             f"but with {first_few(map(repr, lines[:2])) or 'nothing'}",

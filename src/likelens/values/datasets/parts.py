@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import BadTable, first_few
+from ..paths import is_file
 from ..text_files import read_json
 from .base import Listed
 
@@ -55,7 +56,7 @@ def choose_parts(
 def _found(name: str, table: Path) -> Path:
     """A file as it was named, or beside the list of the data set."""
     named, near = Path(name), table.parent / name
-    return near if near.is_file() and not named.is_file() else named
+    return near if is_file(near) and not is_file(named) else named
 
 
 def read_pictures(path: Path) -> set[str]:
