@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = STOPPED
     except SystemExit as done:  # a library's
         code = done.code if isinstance(done.code, int) else 1
+        code = NOBODY_READS if isinstance(done.__context__, BrokenPipeError) else code
     except BaseException as error:  # noqa: BLE001 - a panic of a library in Rust is no Exception
         code = _complain(error)
     terminal.abandon_output()

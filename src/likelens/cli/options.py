@@ -236,29 +236,35 @@ def open_catalogue(
 ) -> Any:
     """The catalogue that the options of a command name."""
     from ..values.catalogue import Catalogue
+    from . import show
 
-    return Catalogue.open(
-        source,
-        images=images,
-        id=id,
-        image=image,
-        product=product,
-        category=category,
-        tags=columns(tags, "--tags"),
-        split=split,
-        missing=[text.strip() for texts in missing for text in texts.split(",")]
-        if missing
-        else None,
-        drop=columns(drop, "--drop"),
-        purchases=purchases,
-        customer=customer,
-        item=item,
-        basket=basket,
-        part=columns(part, "--part"),
-        bbox=bbox,
-        skip_missing=skip_missing,
-        allow_private=allow_private,
-    )
+    with show.progress_bar() as progress:
+        progress("reading the catalogue", 0, 1)
+        catalogue = Catalogue.open(
+            source,
+            images=images,
+            id=id,
+            image=image,
+            product=product,
+            category=category,
+            tags=columns(tags, "--tags"),
+            split=split,
+            missing=[text.strip() for texts in missing for text in texts.split(",")]
+            if missing
+            else None,
+            drop=columns(drop, "--drop"),
+            purchases=purchases,
+            customer=customer,
+            item=item,
+            basket=basket,
+            part=columns(part, "--part"),
+            bbox=bbox,
+            skip_missing=skip_missing,
+            allow_private=allow_private,
+        )
+        progress("reading the catalogue", 1, 1)
+    show.debug(f"{source}: {len(catalogue):,} items")
+    return catalogue
 
 
 def reads_catalogue(command: Callable[..., None]) -> Callable[..., None]:

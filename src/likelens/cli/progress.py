@@ -63,7 +63,7 @@ class Stages:
     def _log_time(self, but: str = "") -> None:
         if self.now is not None and self.now[0] != but:
             began, _ = self.started[self.now[0]]
-            _log().debug("%s: %.2f s", self.now[0], self.clock() - began)
+            terminal.debug(f"{self.now[0]}: {self.clock() - began:.2f} s")
 
 
 def _line(label: str, done: int, total: int, rate: float, left: float | None) -> str:
@@ -77,12 +77,6 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _log() -> Any:
-    import logging
-
-    return logging.getLogger("likelens")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..values.errors import plural
 from .progress import progress_bar
-from .terminal import note, print_json, say, table
+from .terminal import debug, note, print_json, say, table
 
 if TYPE_CHECKING:
     from .._discover import DiscoveryBoard
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .._leaderboard import Leaderboard
     from .._search import Hits
 
-__all__ = ["note", "print_json", "progress_bar", "say", "table"]
+__all__ = ["debug", "note", "print_json", "progress_bar", "say", "table"]
 
 FAILURES_SHOWN = 5
 COLUMNS_SHOWN = 6

@@ -145,6 +145,12 @@ def note(text: str) -> None:
         message("note", text)
 
 
+def debug(text: str) -> None:
+    """How the work goes; only with --verbose."""
+    if asked.verbose:
+        message("debug", text)
+
+
 def message(kind: str, text: str, value: object = None) -> None:
     """A line on stderr; with --json, a JSON value of that name on a line."""
     if asked.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | 
         else:
             opened.running = way_of(parsed, running)
     opened.notes = (*opened.notes, *notes)
+    logging.getLogger("likelens").debug("opened %s", parsed)
     return opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -245,4 +246,6 @@ def open_store(place: Store | str | os.PathLike[str] | None, *, create: bool = T
         return MemoryStore()
     from .lance import LanceStore
 
-    return LanceStore(Path(place), create=create)
+    opened = LanceStore(Path(place), create=create)
+    logging.getLogger("likelens").debug("opened the store %s", opened.place)
+    return opened
