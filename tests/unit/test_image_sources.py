@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from conftest import paint
-from likelens import Catalogue, Searcher, embed
+from likelens import Catalogue, Judgements, Searcher, embed
 from likelens.images import FORMATS, open_image
 from likelens.report.thumbnails import thumbnail
 from likelens.values.errors import BadTable, MissingExtra
@@ -85,6 +85,10 @@ def test_names_that_look_the_same_are_the_same(tmp_path, on_disk, in_table, opti
     assert found.tags.names == (f"x{E_NFC}",)
     assert found.purchases.items.tolist() == [E_NFC]
     assert len(found.take([E_NFD])) == 1
+    store = tmp_path / "store"
+    embed(found, "opencv:colour", store)
+    assert Searcher(store).reader.item(in_table) == E_NFC
+    assert Judgements((E_NFD,), ("x",), [1.0]).queries == (E_NFC,)
 
 
 def test_two_names_that_look_the_same_are_a_conflict(tmp_path):

@@ -18,6 +18,7 @@ from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, unit_rows
 from ..values.boxes import Boxed
 from ..values.catalogue import Catalogue
+from ..values.columns import nfc
 from ..values.embeddings import Embeddings
 from ..values.errors import BadQuery, LikelensWarning
 
@@ -188,8 +189,8 @@ class Reader:
 
     def item(self, picture: Picture) -> str | None:
         """The id of the item that a picture is, or None if it comes from elsewhere."""
-        if isinstance(picture, str) and picture in self.catalogue.position:
-            return picture
+        if isinstance(picture, str) and nfc(picture) in self.catalogue.position:
+            return nfc(picture)
         if not isinstance(picture, str | os.PathLike):
             return None
         if self.catalogue.boxes is not None:  # the whole file shows more than any item
@@ -205,7 +206,7 @@ class Reader:
 
     def knows(self, name: str) -> bool:
         """Whether a text is the id of an item, or the path of a file."""
-        return name in self.catalogue.position or is_file(Path(name))
+        return nfc(name) in self.catalogue.position or is_file(Path(name))
 
     @cached_property
     def _by_name(self) -> dict[str, list[tuple[str, Path]]]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Array, Floats, Positions
+from .columns import nfc
 from .errors import BadTable, first_few, plural
 from .judgement_files import Rows, read_rows
 from .relevance import NONE, Relevance, checked_own
@@ -39,6 +40,8 @@ class Judgements:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grades", np.asarray(self.grades, np.float64))
+        for name in ("queries", "candidates"):  # ids that look the same are the same
+            object.__setattr__(self, name, tuple(map(nfc, getattr(self, name))))
         if not len(self.queries) == len(self.candidates) == len(self.grades):
             raise BadTable(
                 f"{len(self.queries):,} queries, {len(self.candidates):,} candidates and "
