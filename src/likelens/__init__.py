@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import eds, garments, metrics
+    from ._check import Check, check
     from ._compare import compare
     from ._discover import DiscoveryBoard, discover
     from ._embed import embed
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Catalogue": "values.catalogue",
+    "Check": "_check",
     "DiscoveryBoard": "_discover",
     "Embeddings": "values.embeddings",
     "Encoder": "encoders.base",
@@ -58,6 +60,7 @@ _PLACES = {
     "TagRelevance": "values.relevance",
     "Tags": "values.tags",
     "build_index": "index.base",
+    "check": "_check",
     "choose_queries": "_protocol",
     "compare": "_compare",
     "discover": "_discover",
@@ -79,6 +82,7 @@ _MODULES = ("eds", "garments", "metrics")
 
 __all__ = [
     "Catalogue",
+    "Check",
     "DiscoveryBoard",
     "Embeddings",
     "Encoder",
@@ -97,6 +101,7 @@ __all__ = [
     "TagRelevance",
     "Tags",
     "build_index",
+    "check",
     "choose_queries",
     "compare",
     "discover",

@@ -44,10 +44,13 @@ ALLOWED = {
     "_pooling": {
         "values", "encoders", "store", "eds", "_embed", "_discover", "_lineup", "_protocol", "_ranking",
     },
+    "_check": {
+        "values", "images", "encoders", "store", "index", "report", "_embed", "_lineup", "_check",
+    },
     "_degrade": {"values", "_degrade"},
     "_stress": {"values", "images", "encoders", "store", "metrics", "_embed", "_degrade", "_stress"},
     "_fuse": {"values", "encoders", "store", "metrics", "_embed", "_fuse"},
-    "report": {"values", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover"},
+    "report": {"values", "_check", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover"},
     "reproduce": {
         "values", "presets", "images", "encoders", "store", "index", "report", "reproduce",
         "_embed", "_compare", "_leaderboard", "_protocol", "_ranking", "_retrieval", "_parents",
@@ -55,11 +58,11 @@ ALLOWED = {
     },
     "cli": {
         "values", "encoders", "store", "garments", "report", "cli", "_embed", "_search",
-        "_compare", "_leaderboard", "_stress", "_inspect", "_fuse", "__init__", "presets",
+        "_check", "_compare", "_leaderboard", "_stress", "_inspect", "_fuse", "__init__", "presets",
         "reproduce", "collect", "_indexes", "_tune", "_discover", "eds", "_pooling",
     },
     "__init__": {
-        "values", "encoders", "store", "index", "metrics", "garments", "eds", "_embed", "_search",
+        "values", "encoders", "store", "index", "metrics", "garments", "eds", "_check", "_embed", "_search",
         "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval",
     },
     "__main__": {"cli"},

@@ -9,6 +9,7 @@ import typer
 
 from . import options, show
 from .annotate import app as annotate_app
+from .check import check
 from .collect import collect_pictures
 from .command import App, Quiet, Verbose, choose_output
 from .completion import print_completion
@@ -31,6 +32,7 @@ app = App(
 )
 
 app.command("completion")(print_completion)
+app.command()(check)
 app.command("collect")(collect_pictures)
 app.add_typer(annotate_app, name="annotate")
 app.add_typer(encoders_app, name="encoders")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -267,23 +268,38 @@ def open_catalogue(
     return catalogue
 
 
-def reads_catalogue(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command whose first parameter is a catalogue SOURCE and all its options."""
+def reads_catalogue(
+    command: Callable[..., None], *, fixed: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[..., None]:
+    """Gives a command whose first parameter is a catalogue SOURCE and all its options.
+
+    Args:
+        command: the command.
+        fixed: values of options that it does not offer.
+    """
     own = inspect.signature(command, eval_str=True)
-    shared = inspect.signature(open_catalogue, eval_str=True)
+    shared = [
+        each
+        for each in inspect.signature(open_catalogue, eval_str=True).parameters.values()
+        if each.name not in fixed
+    ]
     catalogue, *others = own.parameters.values()
 
     @functools.wraps(command)
     def opened(**given: Any) -> None:
-        described = {name: given.pop(name) for name in shared.parameters}
-        command(**{catalogue.name: open_catalogue(**described)}, **given)
+        described = {each.name: given.pop(each.name) for each in shared}
+        command(**{catalogue.name: open_catalogue(**described, **fixed)}, **given)
 
-    source, *rest = shared.parameters.values()
+    source, *rest = shared
     keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*others, *rest)]
     signature = inspect.Signature([source, *keyword])
     opened.__signature__ = signature  # type: ignore[attr-defined]
     opened.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
     return opened
+
+
+reads_incomplete_catalogue = functools.partial(reads_catalogue, fixed={"skip_missing": True})
+"""The same for a command that reports rows without an image instead of refusing them."""
 
 
 def may_read_catalogue(command: Callable[..., None]) -> Callable[..., None]:
