@@ -198,6 +198,44 @@ class Catalogue:
         x, y, width, height = self.boxes[row].tolist()
         return Boxed(path, (x, y, width, height))
 
+    @property
+    def main_category(self) -> tuple[str, tuple[str | None, ...]] | None:
+        """What divides the items best: the name and values of the class, or of the first tag.
+
+        None without classes and tags. Of several tags of one category the first counts.
+        """
+        if self.labels is not None:
+            return self.layout.category or "class", self.labels
+        if not self.tags.names:
+            return None
+        name = self.tags.category_names[0]
+        columns = self.tags.columns(name)
+        borne = self.tags.matrix[:, columns].tocsr()
+        values: list[str | None] = [None] * len(self)
+        for row in np.flatnonzero(np.diff(borne.indptr)).tolist():
+            values[row] = self.tags.names[columns[borne.indices[borne.indptr[row]]]]
+        return name, tuple(values)
+
+    def sample(self, count: int, *, seed: int = 0) -> Catalogue:
+        """At most so many items drawn at random, in the order of the catalogue.
+
+        Each class (or, without classes, each value of the first tag category) keeps its
+        share, and a product stays whole. A catalogue that is not larger is returned as it is.
+
+        Args:
+            count: how many items.
+            seed: of the draw; equal seeds draw the same items.
+
+        Raises:
+            BadSpec: count is below 1.
+        """
+        from .sampling import stratified
+
+        main = self.main_category
+        groups = [None] * len(self) if main is None else main[1]
+        rows = stratified(groups, count, units=self.products, seed=seed)
+        return self if len(rows) == len(self) else self.take([self.ids[row] for row in rows])
+
     def take(self, ids: Sequence[str]) -> Catalogue:
         """The catalogue of some of its items, in that order.
 
