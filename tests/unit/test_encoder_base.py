@@ -1,5 +1,6 @@
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,21 @@ def test_examples_come_from_class_or_module():
 
 def test_cores_are_those_this_process_may_use():
     assert 1 <= cores() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    "single",
+    ["photo.jpg", b"\xff\xd8", Path("photo.jpg"), np.zeros((8, 8, 3), np.uint8), None, 3],
+)
+def test_a_single_image_is_refused_with_what_to_write(single):
+    with pytest.raises(BadImage, match="takes a list of images") as caught:
+        open_encoder("opencv:colour").encode(single)
+    assert caught.value.hint.startswith("write encode([")
+    if isinstance(single, str):
+        assert caught.value.hint == "write encode(['photo.jpg'])[0]"
+
+
+def test_arrays_of_several_images_are_taken():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 9, 8, 3), np.uint8)
+    encoder = open_encoder("opencv:colour")
+    np.testing.assert_array_equal(encoder.encode(pictures), encoder.encode(list(pictures)))

@@ -4,7 +4,7 @@ import pytest
 
 from likelens.encoders.preprocessing import Preprocessing
 from likelens.encoders.settings import OPTIONS, PRESETS, read_side, settle
-from likelens.values.errors import BadSpec
+from likelens.values.errors import BadSpec, LikelensWarning
 
 VIT = {"image_processor_type": "ViTImageProcessor", "size": 64}
 
@@ -268,3 +268,24 @@ def test_hugging_face_that_cannot_be_followed_is_refused(tmp_path, config):
     with pytest.raises(BadSpec, match="cannot be used") as caught:
         read_side(tmp_path / "m.onnx", OPTIONS)
     assert caught.value.where.endswith("preprocessor_config.json")
+
+
+ROW = "resize=shorter:27;crop=center:24;mean=0.1"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_models_csv_is_read_as_any_table(tmp_path, mark, between):
+    lines = (["name", "file", "preprocessing"], ["M", "m.onnx", f'"{ROW}"'], ["", "n.onnx", ""])
+    text = "".join(between.join(cells) + "\r\n" for cells in lines)
+    (tmp_path / "models.csv").write_text(mark + text, "utf-8")
+    assert read_side(tmp_path / "m.onnx", OPTIONS).keys["mean"] == "0.1"
+    assert read_side(tmp_path / "n.onnx", OPTIONS).keys == {}
+
+
+def test_a_model_that_the_table_does_not_list_is_noted(tmp_path):
+    (tmp_path / "models.csv").write_text("file,preprocessing\nother.onnx,mean=9\n")
+    with pytest.warns(LikelensWarning, match=r"models\.csv beside m\.onnx has no row"):
+        assert read_side(tmp_path / "m.onnx", OPTIONS).keys == {}
+    (tmp_path / "m.toml").write_text('preset = "half"\n')
+    assert read_side(tmp_path / "m.onnx", OPTIONS).keys == {"preset": "half"}

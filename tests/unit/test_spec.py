@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,3 +148,28 @@ def test_a_name_is_registered_once():
         registry.add("spec", "likelens.values.spec:Spec")
     with pytest.raises(BadSpec, match="choose one of: spec"):
         registry.load("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("resnet50", "torchvision:resnet50 or timm:resnet50"),
+        ("dinov2", "timm:vit_small_patch14_dinov2.lvd142m"),
+        ("model.onnx", "onnx:model.onnx"),
+        ("./models/model.onnx@features?size=224", "onnx:./models/model.onnx@features?size=224"),
+        ("moco.pth", "checkpoint:moco.pth?arch=timm:NAME"),
+        ("ours.parquet", "vectors:ours.parquet"),
+        ("SIFT", "opencv:sift"),
+        ("color", "opencv:colour"),
+        ("CLIP", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
+        ("facebook/dinov2-base", "hf:facebook/dinov2-base"),
+        ("vit_base_patch16_224.augreg_in21k", "timm:vit_base_patch16_224.augreg_in21k"),
+        ("surprise", "`likelens encoders` lists"),
+    ],
+)
+def test_what_was_meant_is_suggested(text, meant):
+    with pytest.raises(BadSpec, match="is not the name of an encoder") as caught:
+        Spec.parse(text)
+    assert meant in caught.value.hint
+    for spec in re.findall(r"\w+:\S+", caught.value.hint):
+        Spec.parse(spec.rstrip(";"))

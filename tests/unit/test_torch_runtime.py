@@ -98,7 +98,7 @@ def test_attention_fused_by_torch_is_exported_too():
 
 @pytest.mark.skipif(
     find_spec("openvino") is None,
-    reason='openvino is not installed: pip install "likelens[openvino]"',
+    reason='openvino is not installed: pip install -e ".[openvino]"',
 )
 @pytest.mark.filterwarnings(  # openvino starts a process as it is imported, of which lance warns
     "ignore::pytest.PytestUnraisableExceptionWarning"

@@ -376,5 +376,5 @@ def test_without_mahotas_it_is_said_what_brings_it(monkeypatch):
     )
     with pytest.raises(MissingExtra, match="mahotas is not installed") as caught:
         open_encoder("mahotas:surf?words=8")
-    assert caught.value.hint == 'pip install "likelens[classical]"'
+    assert caught.value.hint == 'in the folder of likelens: pip install -e ".[classical]"'
     assert caught.value.where == "mahotas:surf?words=8"

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..values.extras import install_hint
 from ..values.files import installed
 from . import show
 
@@ -55,9 +56,9 @@ def examine() -> dict[str, Any]:
         "likelens": installed("likelens"),
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "libraries": [_library(name, use, name) for name, use in NEEDED.items()],
+        "libraries": [_library(name, use, f"pip install {name}") for name, use in NEEDED.items()],
         "optional": [
-            _library(name, use, f'"likelens[{extra}]"') for name, (use, extra) in OPTIONAL.items()
+            _library(name, use, install_hint(extra)) for name, (use, extra) in OPTIONAL.items()
         ],
         "real_data": str(data) if (data / "data").is_dir() else None,
         "notes": [note for note in (_torchvision(),) if note],
@@ -86,8 +87,8 @@ def _torchvision() -> str:
     return ""
 
 
-def _library(name: str, use: str, package: str) -> dict[str, Any]:
-    return {"name": name, "for": use, "version": installed(name), "hint": f"pip install {package}"}
+def _library(name: str, use: str, hint: str) -> dict[str, Any]:
+    return {"name": name, "for": use, "version": installed(name), "hint": hint}
 
 
 def print_findings(findings: dict[str, Any]) -> None:

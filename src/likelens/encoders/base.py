@@ -15,6 +15,7 @@ from ..images import Picture, open_image
 from ..values.arrays import Array, Floats, narrow_rows, rows_not_finite
 from ..values.embeddings import Embeddings, EncoderCard
 from ..values.errors import (
+    BadImage,
     BadShape,
     BadSpec,
     EncoderFailed,
@@ -156,11 +157,11 @@ class Encoder(ABC):
             (n, dim) float32.
 
         Raises:
-            BadImage: a picture cannot be read.
+            BadImage: an image cannot be read, or it is given alone, without a list.
             BadShape: the encoder returned something else than finite vectors.
         EncoderFailed: the network does not run.
         """
-        pictures = list(images)
+        pictures = several(images, self.spec)
         self.expect(len(pictures), [self])
         tasks = _cut(pictures, max(self.batch_size, _TASK))
         few = self.batch_size >= _LARGE and len(tasks) < cores()
@@ -271,6 +272,43 @@ class VectorSource(ABC):
             where=str(self.spec),
             hint="ask with the id of an item, or use an encoder",
         )
+
+
+def several(images: Iterable[Picture], spec: Spec) -> list[Picture]:
+    """The images of a list; refuses a single one, which is a list of letters or rows by mistake.
+
+    Raises:
+        BadImage: it is a single image, or nothing that has images.
+    """
+    single = isinstance(images, str | bytes | os.PathLike) or not isinstance(images, Iterable)
+    if isinstance(images, np.ndarray):
+        single = images.ndim < 3 or (images.ndim == 3 and images.shape[-1] in (3, 4))
+    if single:
+        kind = type(images).__name__
+        shown = repr(images) if isinstance(images, str) and len(images) < 80 else "image"
+        raise BadImage(
+            f"encode takes a list of images, not a single {kind}",
+            where=str(spec),
+            hint=f"write encode([{shown}])[0]",
+        )
+    return list(images)
+
+
+def several_texts(texts: Sequence[str], spec: Spec) -> list[str]:
+    """The texts of a list; refuses a single one.
+
+    Raises:
+        BadSpec: it is a single text, or something else than texts.
+    """
+    given = [] if isinstance(texts, str | bytes) else list(texts)
+    if isinstance(texts, str | bytes) or not all(isinstance(text, str) for text in given):
+        shown = repr(texts) if isinstance(texts, str) and len(texts) < 80 else '"red dress"'
+        raise BadSpec(
+            "encode_text takes a list of texts",
+            where=str(spec),
+            hint=f"write encode_text([{shown}])",
+        )
+    return given
 
 
 def _cut(things: Sequence[T], size: int) -> list[Sequence[T]]:

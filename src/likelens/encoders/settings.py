@@ -8,15 +8,16 @@ What is stated first counts: options of the spec; else ``model.onnx.toml`` or
 
 from __future__ import annotations
 
-import csv
-import json
-import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..values.errors import BadSpec, EncoderFailed
+from ..values.columns import nfc
+from ..values.errors import BadSpec, BadTable, EncoderFailed, LikelensError, LikelensWarning
+from ..values.tables import read_records
+from ..values.text_files import read_json, read_toml
 from .image_processors import hugging_face_keys
 from .preprocessing import KEYS, Preprocessing, read_size, split_keys
 from .resizing import Size
@@ -66,7 +67,10 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
     Raises:
         BadSpec: such a file cannot be read, or says what we cannot do.
     """
-    row = _table_row(model.with_name("models.csv"), model.name)
+    table = model.with_name("models.csv")
+    row, listed = _table_row(table, model.name), True
+    if row is None:
+        row, listed = {}, False
     for place in (model.with_name(model.name + ".toml"), model.with_suffix(".toml")):
         if place.is_file():
             return Side(str(place), _toml_keys(place, known), row)
@@ -75,7 +79,13 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
     if found:
         return Side(str(found[0]), found[1], row)
     if row.get("preprocessing"):
-        return Side(str(model.with_name("models.csv")), split_keys(row["preprocessing"]), row)
+        return Side(str(table), split_keys(row["preprocessing"]), row)
+    if not listed:
+        warnings.warn(
+            f"{table.name} beside {model.name} has no row for it (column file)",
+            LikelensWarning,
+            stacklevel=2,
+        )
     return Side(about=row)
 
 
@@ -185,14 +195,14 @@ def _text(size: Size | None) -> str:
 
 def _toml_keys(place: Path, known: tuple[str, ...]) -> dict[str, str]:
     try:
-        values = tomllib.loads(place.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = read_toml(place)
+    except BadTable as error:
         raise _unreadable(place, error) from error
     for key, value in values.items():
         plain = isinstance(value, str | int | float | list) and not isinstance(value, bool)
         if key not in known or not plain:
-            raise BadSpec(
-                f"{key} = {value!r} is none of the options of an ONNX file",
+            raise EncoderFailed(
+                f"{key} = {str(value)[:80]} is none of the options of an ONNX file",
                 where=str(place),
                 hint=f"use the keys {', '.join(known)}, with text, numbers or lists of numbers",
             )
@@ -203,16 +213,17 @@ def _as_text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _table_row(place: Path, name: str) -> dict[str, str]:
-    """The row of ``models.csv`` whose column ``file`` names the model, if there is one."""
+def _table_row(place: Path, name: str) -> dict[str, str] | None:
+    """The row of ``models.csv`` whose column ``file`` names the model; None if there is none."""
     if not place.is_file():
         return {}
     try:
-        with place.open(encoding="utf-8", newline="") as lines:
-            rows = [row for row in csv.DictReader(lines) if row.get("file") == name]
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = read_records(place, missing=("",))
+    except BadTable as error:
         raise _unreadable(place, error) from error
-    return {key: text or "" for key, text in rows[0].items() if key} if rows else {}
+    if rows and not any("file" in row for row in rows):
+        return {}  # a table of something else
+    return next((row for row in rows if row.get("file") == nfc(name)), None)
 
 
 def hub_folder(model: Path) -> Path | None:
@@ -233,7 +244,7 @@ def _hub_file(folder: Path) -> tuple[Path, dict[str, str]] | None:
     """
     places = [folder / name for name in reversed(_HUB) if (folder / name).is_file()]
     for place in places:
-        config: Any = read_json(place)
+        config: Any = _json_object(place)
         if place.name == "processor_config.json":
             config = config.get("image_processor")
         if not isinstance(config, dict):
@@ -253,20 +264,15 @@ def read_hub_config(folder: Path) -> dict[str, Any]:
         BadSpec: the file is damaged.
     """
     place = folder / "config.json"
-    return read_json(place) if place.is_file() else {}
+    return _json_object(place) if place.is_file() else {}
 
 
-def read_json(place: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        BadSpec: the file cannot be read, or holds something else.
-    """
+def _json_object(place: Path) -> dict[str, Any]:
+    if place.stat().st_size > _LARGEST:
+        raise _unreadable(place, ValueError(f"it is larger than {_LARGEST:,} bytes"))
     try:
-        if place.stat().st_size > _LARGEST:
-            raise ValueError(f"the file is larger than {_LARGEST:,} bytes")
-        found = json.loads(place.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = read_json(place)
+    except BadTable as error:
         raise _unreadable(place, error) from error
     if not isinstance(found, dict):
         raise _unreadable(place, ValueError("it holds no JSON object"))
@@ -275,9 +281,7 @@ def read_json(place: Path) -> dict[str, Any]:
 
 def _unreadable(place: Path, error: Exception) -> EncoderFailed:
     """One sentence about a file beside the model that cannot be used."""
-    reason = error.what if isinstance(error, BadSpec) else str(error)
-    if isinstance(error, RecursionError):
-        reason = "it is nested too deep"
+    reason = error.what if isinstance(error, LikelensError) else str(error)
     return EncoderFailed(
         f"this file cannot be used: {' '.join(reason.split())[:200]}",
         where=str(place),

@@ -15,7 +15,7 @@ from ..values.embeddings import EncoderCard
 from ..values.errors import LikelensError, LikelensWarning
 from ..values.files import installed
 from ..values.spec import Spec, fingerprint
-from .base import Encoder
+from .base import Encoder, several_texts
 from .running import Running
 from .torch_export import Portable
 from .torch_int8 import INT8
@@ -242,8 +242,9 @@ class TorchEncoder(Encoder):
         torch = need_torch(str(self.spec))
         if self.net.text is None or not self.reads_text:
             return super().encode_text(texts)
+        texts = several_texts(texts, self.spec)
         with self.net.lock, torch.inference_mode():
-            vectors: Floats = self.net.text(list(texts)).float().cpu().numpy()
+            vectors: Floats = self.net.text(texts).float().cpu().numpy()
         return vectors
 
     def _describe(self) -> EncoderCard:

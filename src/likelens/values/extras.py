@@ -9,6 +9,11 @@ from typing import Any
 from .errors import MissingExtra
 
 
+def install_hint(extra: str, options: str = "") -> str:
+    """The command that installs an extra; likelens itself is on no package index."""
+    return f'in the folder of likelens: pip install {options}-e ".[{extra}]"'
+
+
 def need(module: str, *, extra: str, where: str) -> Any:
     """The imported module.
 
@@ -24,7 +29,7 @@ def need(module: str, *, extra: str, where: str) -> Any:
         raise MissingExtra(
             f"{module} is not installed",
             where=where,
-            hint=f'pip install "likelens[{extra}]"',
+            hint=install_hint(extra),
         )
     try:
         return import_module(module)
@@ -33,5 +38,5 @@ def need(module: str, *, extra: str, where: str) -> Any:
         raise MissingExtra(
             f"{module} is installed but cannot be imported: {reason[:200]}",
             where=where,
-            hint=f'pip install --force-reinstall "likelens[{extra}]"',
+            hint=install_hint(extra, "--force-reinstall "),
         ) from error

@@ -127,7 +127,11 @@ class Spec:
         if "/" in layer or "\\" in layer:  # an @ in a folder's name
             identifier, at, layer = rest, "", ""
         if not colon or not source or not identifier or (at and not layer):
-            raise BadSpec(f"{text!r} is not the name of an encoder", where=text, hint=form)
+            raise BadSpec(
+                f"{text!r} is not the name of an encoder",
+                where=text,
+                hint=_suggestion(text.strip()) if not colon else form,
+            )
         if source == FUSED:
             raise BadSpec(
                 "a fused encoder is written as its parts",
@@ -223,6 +227,44 @@ class Spec:
                 if fused
                 else f"its options are: {', '.join(known) or 'none'}",
             )
+
+
+_VISION = (
+    r"((wide_)?res(net|next)|vgg|densenet|alexnet|googlenet|maxvit_t|mobilenet_v|mnasnet|"
+    r"efficientnet_(b\d|v2_)|squeezenet|shufflenet|regnet_[xy]_|convnext_|swin_(v2_)?[tsb]$|"
+    r"vit_[bhl]_\d|inception_v3).*"
+)
+
+_USUAL = (
+    (r".*\.(onnx|ort)(@[^/\\]+)?(\?.*)?", "onnx:{0}"),
+    (r".*\.(pth?|pth\.tar|ckpt|bin|safetensors)", "checkpoint:{0}?arch=timm:NAME"),
+    (r".*\.(npz|npy|parquet)", "vectors:{0}"),
+    (r"(?i)colou?r", "opencv:colour"),
+    (r"(?i)(sift|orb|fast|hog)", "opencv:{1}"),
+    (r"(?i)surf", "mahotas:surf"),
+    (r"(?i)(random|shuffled)", "control:{1}"),
+    (r"(?i)dino-?_?v?2?", "timm:vit_small_patch14_dinov2.lvd142m or hf:facebook/dinov2-small"),
+    (r"(?i)dino-?_?v?3", "timm:vit_small_patch16_dinov3.lvd1689m"),
+    (r"(?i)(open_?)?clip", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
+    (r"(?i)siglip", "hf:google/siglip-base-patch16-224"),
+    (_VISION, "torchvision:{0} or timm:{0}"),
+    (r"[\w.-]+/[\w.-]+", "hf:{0}"),
+    (r"[a-z][a-z0-9_]*[0-9_][a-z0-9_.]*", "timm:{0}"),
+)
+"""What is often written for an encoder, and the spec that was meant."""
+
+
+def _suggestion(text: str) -> str:
+    """A spec for what is none, as a hint."""
+    for pattern, meant in _USUAL:
+        found = re.fullmatch(pattern, text)
+        if found:
+            small = [group.lower() for group in found.groups() if group]
+            return f"write {meant.format(text, *small)}"
+    return (
+        "write source:identifier[@layer][?option=value], such as onnx:model.onnx@features; "
+        "`likelens encoders` lists the sources"
+    )
 
 
 def _weight_of(text: str) -> tuple[str | None, str]:
