@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import eds, garments, metrics
+    from ._against import Against, compare_reports
     from ._check import Check, check
     from ._compare import compare
     from ._discover import DiscoveryBoard, discover
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._pooling import Pooling, pool_catalogue
     from ._protocol import choose_queries, find_copies, relevance_of
     from ._ranking import rank_with
+    from ._relevance import RetrievalBoard
     from ._retrieval import measure, measure_rankings
     from ._search import Searcher, search
     from ._stress import stress
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .index.base import Index, build_index, load_index
     from .store.base import open_store
     from .values.catalogue import Catalogue
+    from .values.copurchases import PurchaseRelevance
     from .values.embeddings import Embeddings
     from .values.errors import LikelensError, LikelensWarning
     from .values.qrels import JudgedRelevance, Judgements
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Against": "_against",
     "Catalogue": "values.catalogue",
     "Check": "_check",
     "DiscoveryBoard": "_discover",
@@ -53,7 +57,9 @@ _PLACES = {
     "LikelensError": "values.errors",
     "LikelensWarning": "values.errors",
     "Pooling": "_pooling",
+    "PurchaseRelevance": "values.copurchases",
     "QueryScores": "values.scores",
+    "RetrievalBoard": "_relevance",
     "Running": "encoders.running",
     "Searcher": "_search",
     "Spec": "values.spec",
@@ -63,6 +69,7 @@ _PLACES = {
     "check": "_check",
     "choose_queries": "_protocol",
     "compare": "_compare",
+    "compare_reports": "_against",
     "discover": "_discover",
     "embed": "_embed",
     "find_copies": "_protocol",
@@ -81,6 +88,7 @@ _PLACES = {
 _MODULES = ("eds", "garments", "metrics")
 
 __all__ = [
+    "Against",
     "Catalogue",
     "Check",
     "DiscoveryBoard",
@@ -94,7 +102,9 @@ __all__ = [
     "LikelensError",
     "LikelensWarning",
     "Pooling",
+    "PurchaseRelevance",
     "QueryScores",
+    "RetrievalBoard",
     "Running",
     "Searcher",
     "Spec",
@@ -104,6 +114,7 @@ __all__ = [
     "check",
     "choose_queries",
     "compare",
+    "compare_reports",
     "discover",
     "eds",
     "embed",

@@ -8,14 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from . import metrics
 from ._embed import Progress
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
-from ._lineup import check_catalogue, fill_lineup, notes_of, open_lineup, read_all
+from ._lineup import check_catalogue, enough, fill_lineup, notes_of, open_lineup, read_all
+from ._sampled import sample_facts
 from .encoders.base import Encoder, VectorSource
 from .encoders.running import Running
 from .index.base import build_index
@@ -24,11 +25,14 @@ from .store.memory import MemoryStore
 from .values.arrays import Array, Floats, Positions, unit_rows, unit_sparse_rows
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, first_few, plural
+from .values.errors import BadSpec, BadTable, first_few, plural
 from .values.files import installed
 from .values.scores import QueryScores
 from .values.spec import Spec
 from .values.tags import Tags
+
+if TYPE_CHECKING:
+    from ._relevance import Kind, RetrievalBoard
 
 SALT = 20_231_108
 """Keeps the shuffling of the controls apart from that of ``control:shuffled`` of one seed."""
@@ -52,6 +56,7 @@ MAP_ITEMS = 1000
 """Items whose vectors are kept for the map of a report."""
 
 
+@overload
 def compare(
     catalogue: Catalogue,
     encoders: Sequence[str | Spec | Encoder | VectorSource],
@@ -61,12 +66,53 @@ def compare(
     recipe: Literal["released"] | None = None,
     self_pairs: Literal["include", "exclude"] = "include",
     max_queries: int = 10_000,
+    sample: int | None = None,
+    relevance: None = None,
     seed: int = 0,
     overwrite: bool = False,
     running: Running | None = None,
     progress: Progress | None = None,
-) -> Leaderboard:
+) -> Leaderboard: ...
+
+
+@overload
+def compare(
+    catalogue: Catalogue,
+    encoders: Sequence[str | Spec | Encoder | VectorSource],
+    store: Store | str | os.PathLike[str] | None = None,
+    *,
+    relevance: Kind,
+    k: int = 10,
+    max_queries: int = 10_000,
+    sample: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    running: Running | None = None,
+    progress: Progress | None = None,
+) -> RetrievalBoard: ...
+
+
+def compare(
+    catalogue: Catalogue,
+    encoders: Sequence[str | Spec | Encoder | VectorSource],
+    store: Store | str | os.PathLike[str] | None = None,
+    *,
+    weights: Mapping[str, float] | None = None,
+    recipe: Literal["released"] | None = None,
+    self_pairs: Literal["include", "exclude"] = "include",
+    max_queries: int = 10_000,
+    sample: int | None = None,
+    relevance: Kind | None = None,
+    k: int = 10,
+    seed: int = 0,
+    overwrite: bool = False,
+    running: Running | None = None,
+    progress: Progress | None = None,
+) -> Leaderboard | RetrievalBoard:
     """Ranks encoders by how well their similarity agrees with a catalogue's tags.
+
+    With ``relevance``, by how well a search finds what was bought together, or what is of one
+    class or product.
 
     Args:
         catalogue: with tags, and with purchases for the weighted score.
@@ -78,7 +124,14 @@ def compare(
             equations. In a small catalogue it counts for much, also of noise.
         max_queries: so many items at most, drawn with the seed, are queries of nDCG
             and neighbours. CorrEmbed always takes all.
-        seed: of that draw, the controls and the resampling.
+        sample: embed and compare only so many items, drawn so that each class (or value of
+            the first tag) keeps its share and products stay whole; see ``Catalogue.sample``.
+            Weights are those of all purchases.
+        relevance: rank by retrieval instead: ``purchases``, ``classes``, ``products`` or
+            ``tags``. Returns a ``RetrievalBoard``; ``weights``, ``recipe`` and ``self_pairs``
+            do not apply.
+        k: how many results of each query count, with ``relevance``.
+        seed: of the draws, the controls and the resampling.
         overwrite: make all vectors anew.
         running: the device of networks; by default a GPU if there is one.
         progress: told of every step.
@@ -92,6 +145,28 @@ def compare(
         BadSpec: an encoder is named wrongly; found before any work is done.
         LikelensError: not one of the encoders can be had.
     """
+    if relevance is not None:
+        if weights is not None or recipe is not None or self_pairs != "include":
+            raise BadSpec(
+                "weights, recipe and self_pairs belong to a comparison by tags",
+                where="compare",
+                hint="leave them out, or leave out relevance",
+            )
+        from ._relevance import compare_by_relevance
+
+        return compare_by_relevance(
+            catalogue,
+            encoders,
+            store,
+            relevance=relevance,
+            k=k,
+            max_queries=max_queries,
+            sample=sample,
+            seed=seed,
+            overwrite=overwrite,
+            running=running,
+            progress=progress,
+        )
     say = progress or (lambda _label, _done, _total: None)
     check_catalogue(catalogue)
     if catalogue.tags.matrix.shape[1] == 0:
@@ -102,15 +177,19 @@ def compare(
         )
     opened, missing = open_lineup(encoders, running)
     used, notes = _weights(catalogue, weights, recipe)
-    kept = open_store(store)
+    kept, whole = open_store(store), len(catalogue)
+    settings: dict[str, Any] = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
+    if sample is not None:
+        catalogue = catalogue.sample(sample, seed=seed)
+        settings |= sample_facts(catalogue, sample, whole)
+        notes = (*notes, *([str(settings["sampled"])] if "sampled" in settings else []))
     filled = fill_lineup(catalogue, opened, kept, overwrite=overwrite, progress=progress)
     everything, failed = read_all(filled, opened)
-    everything, sparse = _enough(everything)
+    everything, sparse = enough(everything)
     missing |= failed | sparse
     common = _common_items(catalogue, everything)
     catalogue = catalogue.take(common)
     notes = (*notes, *notes_of(opened), *_doubts(everything, len(common)))
-    settings: dict[str, Any] = {"seed": seed, "self_pairs": self_pairs, "recipe": recipe}
     if not isinstance(kept, MemoryStore):
         settings["store"] = kept.place
     judge = _Judge(catalogue, used, max_queries, seed, self_pairs)
@@ -121,21 +200,6 @@ def compare(
     say("measuring", len(everything), len(everything))
     board = judge.board(entries, (*notes, *judge.notes, *catalogue.notes), settings)
     return replace(board, missing=missing)
-
-
-def _enough(everything: list[Embeddings]) -> tuple[list[Embeddings], dict[str, str]]:
-    """The embeddings that have items in common, and why the others are missing.
-
-    Those with the fewest vectors go, until three items are left that all others have.
-    """
-    kept, missing = list(everything), dict[str, str]()
-    while len(kept) > 1 and len(set.intersection(*(set(one.ids) for one in kept))) < 3:
-        fewest = min(kept, key=len)
-        kept = [one for one in kept if one is not fewest]
-        missing[str(fewest.encoder)] = (
-            f"it has vectors of {plural(len(fewest), 'item')} only, too few to compare it on"
-        )
-    return kept, missing
 
 
 def _doubts(everything: Sequence[Embeddings], scored: int) -> list[str]:

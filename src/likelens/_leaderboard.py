@@ -18,6 +18,8 @@ from .values.scores import QueryScores
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ._against import Against
+
 CONTROLS = ("random embeddings", "shuffled embeddings", "random tags", "shuffled tags")
 
 
@@ -138,6 +140,29 @@ class Leaderboard:
         }
         result: dict[str, Any] = plain(everything)
         return result
+
+    @property
+    def per_query(self) -> pa.Table:
+        """A row per item: its id, its tags, and its CorrEmbed by each encoder."""
+        from ._against import per_query_table
+
+        scores = {f"corrembed: {one.card.name}": one.unweighted.per_query for one in self.entries}
+        scores |= {
+            f"corrembed_weighted: {one.card.name}": one.weighted.per_query
+            for one in self.entries
+            if one.weighted is not None
+        }
+        return per_query_table(self.catalogue, scores)
+
+    def against(self, report: str | os.PathLike[str]) -> Against:
+        """What changed since an earlier report: its folder. See ``compare_reports``.
+
+        Raises:
+            BadTable: there is no report of this kind, or it is damaged.
+        """
+        from ._against import compare_reports
+
+        return compare_reports(report, self)
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write leaderboard.csv, .parquet and .json, and report.html; returns the report's path."""

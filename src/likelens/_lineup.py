@@ -12,7 +12,7 @@ from .encoders.running import Running
 from .store.base import Store
 from .values.catalogue import Catalogue
 from .values.embeddings import Embeddings
-from .values.errors import BadTable, EncoderFailed, LikelensError, of_encoder
+from .values.errors import BadTable, EncoderFailed, LikelensError, of_encoder, plural
 from .values.spec import Spec
 
 Named = Encoder | VectorSource | Spec | str
@@ -187,6 +187,21 @@ def read_all(
             if not of_encoder(error) or len(missing) == len(encoders):
                 raise
     return found, missing
+
+
+def enough(everything: list[Embeddings]) -> tuple[list[Embeddings], dict[str, str]]:
+    """The embeddings that have items in common, and why the others are missing.
+
+    Those with the fewest vectors go, until three items are left that all others have.
+    """
+    kept, missing = list(everything), dict[str, str]()
+    while len(kept) > 1 and len(set.intersection(*(set(one.ids) for one in kept))) < 3:
+        fewest = min(kept, key=len)
+        kept = [one for one in kept if one is not fewest]
+        missing[str(fewest.encoder)] = (
+            f"it has vectors of {plural(len(fewest), 'item')} only, too few to compare it on"
+        )
+    return kept, missing
 
 
 def notes_of(encoders: Sequence[Encoder | VectorSource]) -> tuple[str, ...]:

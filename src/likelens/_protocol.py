@@ -11,6 +11,7 @@ import numpy as np
 from .values.arrays import Positions
 from .values.boxes import box_text
 from .values.catalogue import Catalogue
+from .values.copurchases import PurchaseRelevance
 from .values.errors import BadShape, BadTable
 from .values.qrels import JudgedRelevance, Judgements
 from .values.relevance import NONE, LabelRelevance, Relevance, TagRelevance
@@ -110,7 +111,7 @@ def find_copies(digests: Sequence[Hashable | None]) -> Copies:
 
 def relevance_of(
     catalogue: Catalogue,
-    by: Literal["classes", "products", "tags"] | Judgements,
+    by: Literal["classes", "products", "tags", "purchases"] | Judgements,
     *,
     queries: Catalogue | None = None,
     least: float | None = None,
@@ -119,14 +120,16 @@ def relevance_of(
 
     Args:
         catalogue: the gallery.
-        by: its classes, products or tags; or judgements of its ids.
+        by: its classes, products, tags or purchases; or judgements of its ids. By purchases,
+            items of one basket (without baskets: of one customer) are relevant to each other.
         queries: a separate query table; None where the items are the queries. A query
             whose picture is the same file as an item's is that item, and never finds it.
         least: see ``TagRelevance`` and ``JudgedRelevance``; None for theirs.
 
     Raises:
         BadTable: the catalogue, or that of the queries, has no classes, products or tags;
-            or none of the judgements is of these items.
+            no two of its items were bought together; purchases with another catalogue of
+            queries; or none of the judgements is of these items.
     """
     own = None if queries is None else same_files(queries, catalogue)
     level = {} if least is None else {"least": least}
@@ -136,8 +139,54 @@ def relevance_of(
     if by == "tags":
         theirs = None if queries is None else _tags(queries)
         return TagRelevance(_tags(catalogue), queries=theirs, own=own, **level)
+    if by == "purchases":
+        return purchase_relevance(catalogue, queries=queries)
     labels = None if queries is None else _labels(queries, by)
     return LabelRelevance(_labels(catalogue, by), queries=labels, own=own)
+
+
+def purchase_relevance(
+    catalogue: Catalogue,
+    *,
+    queries: Catalogue | None = None,
+    copies: Sequence[Hashable | None] | None = None,
+) -> PurchaseRelevance:
+    """Relevance by what was bought together; see ``relevance_of``.
+
+    Args:
+        catalogue: with purchases.
+        queries: must be None: only items that are sold have purchases.
+        copies: digest of each item's image: items of one digest are copies.
+
+    Raises:
+        BadTable: as ``relevance_of``.
+    """
+    where = str(catalogue.layout.source)
+    bought = catalogue.purchases
+    if bought is None or queries is not None:
+        raise BadTable(
+            "there are no purchases"
+            if bought is None
+            else "queries of another catalogue were not bought with these items",
+            where=where,
+            hint="name the table of purchases (--purchases)"
+            if bought is None
+            else "leave the other queries out, or give judgements of them",
+        )
+    places = np.array([catalogue.position.get(item, NONE) for item in bought.items], np.int64)
+    known = places != NONE
+    kin = [one for one in (catalogue.products, copies) if one is not None]
+    together = bought.customers if bought.baskets is None else bought.baskets
+    baskets = [name or None for name in together[known].tolist()]
+    found = PurchaseRelevance(baskets, places[known], len(catalogue), kin=kin)
+    if not found.baskets:
+        raise BadTable(
+            f"no two items were bought together in {len(bought):,} purchases, "
+            f"{int(known.sum()):,} of them of items of the catalogue",
+            where=str(bought.path),
+            hint="check the columns of customers and items (--customer, --item)",
+        )
+    return found
 
 
 def _labels(catalogue: Catalogue, by: str) -> tuple[str | None, ...]:
@@ -145,7 +194,7 @@ def _labels(catalogue: Catalogue, by: str) -> tuple[str | None, ...]:
         "classes": (catalogue.labels, "name their column with --category"),
         "products": (catalogue.products, "name their column with --product"),
     }
-    labels, hint = kinds.get(by, (None, "give classes, products, tags, or judgements"))
+    labels, hint = kinds.get(by, (None, "give classes, products, tags, purchases, or judgements"))
     if labels is None:
         raise BadTable(f"the catalogue has no {by}", where=str(catalogue.layout.source), hint=hint)
     return labels

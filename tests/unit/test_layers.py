@@ -32,14 +32,21 @@ ALLOWED = {
     "_inspect": {"values", "images", "encoders", "garments"},
     "_parents": {"values", "encoders"},
     "collect": {"values", "images", "collect"},
-    "_leaderboard": {"values", "metrics", "report"},
+    "_leaderboard": {"values", "metrics", "report", "_against"},
+    "_against": {"values", "metrics"},
+    "_sampled": {"values"},
+    "_relevance": {
+        "values", "metrics", "encoders", "store", "report", "_embed", "_leaderboard", "_lineup",
+        "_protocol", "_ranking", "_retrieval", "_sampled", "_against", "_relevance",
+    },
     "_compare": {
         "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard", "_lineup",
+        "_sampled", "_relevance",
     },
     "_lineup": {"values", "encoders", "store", "_embed"},
     "_discover": {
         "values", "metrics", "encoders", "store", "eds", "report", "_embed", "_judged", "_lineup",
-        "_leaderboard", "_protocol", "_discover",
+        "_leaderboard", "_protocol", "_discover", "_against",
     },
     "_pooling": {
         "values", "encoders", "store", "eds", "_embed", "_discover", "_lineup", "_protocol", "_ranking",
@@ -50,7 +57,7 @@ ALLOWED = {
     "_degrade": {"values", "_degrade"},
     "_stress": {"values", "images", "encoders", "store", "metrics", "_embed", "_degrade", "_stress"},
     "_fuse": {"values", "encoders", "store", "metrics", "_embed", "_fuse"},
-    "report": {"values", "_check", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover"},
+    "report": {"values", "_check", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover", "_against", "_relevance"},
     "reproduce": {
         "values", "presets", "images", "encoders", "store", "index", "report", "reproduce",
         "_embed", "_compare", "_leaderboard", "_protocol", "_ranking", "_retrieval", "_parents",
@@ -59,11 +66,11 @@ ALLOWED = {
     "cli": {
         "values", "encoders", "store", "garments", "report", "cli", "_embed", "_search",
         "_check", "_compare", "_leaderboard", "_stress", "_inspect", "_fuse", "__init__", "presets",
-        "reproduce", "collect", "_indexes", "_tune", "_discover", "eds", "_pooling",
+        "reproduce", "collect", "_indexes", "_tune", "_discover", "eds", "_pooling", "_against", "_relevance",
     },
     "__init__": {
         "values", "encoders", "store", "index", "metrics", "garments", "eds", "_check", "_embed", "_search",
-        "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval",
+        "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval", "_against", "_relevance",
     },
     "__main__": {"cli"},
 }  # fmt: skip

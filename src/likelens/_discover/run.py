@@ -140,6 +140,8 @@ def discover(
         "store": None if store is None or isinstance(store, Store) else str(store),
     }
     board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
+    if catalogue.layout.given.get("tags"):
+        more = (*more, "tags are not used: encoders are ranked by judgements")
     said = (
         *notes,
         *notes_of(opened),

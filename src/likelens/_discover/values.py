@@ -20,6 +20,7 @@ from ..values.scores import QueryScores
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .._against import Against
     from ..eds import Pool
     from .identity import Identity
     from .robust import Robustness
@@ -229,6 +230,28 @@ class DiscoveryBoard:
         }
         result: dict[str, Any] = plain(everything)
         return result
+
+    @property
+    def per_query(self) -> pa.Table:
+        """A row per query: its id, and its values by each encoder, of metrics that have any."""
+        from .._against import per_query_table
+
+        scores = {
+            f"{metric}: {one.name}": values.per_query
+            for one in self.entries
+            for metric, values in one.per_query.items()
+        }
+        return per_query_table(self.catalogue, scores, self.queries.ids)
+
+    def against(self, report: str | os.PathLike[str]) -> Against:
+        """What changed since an earlier report: its folder. See ``compare_reports``.
+
+        Raises:
+            BadTable: there is no report of this kind, or it is damaged.
+        """
+        from .._against import compare_reports
+
+        return compare_reports(report, self)
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write discovery.csv, .parquet, .json and .html; returns the path of the page."""

@@ -23,6 +23,7 @@ STRESS_QUERIES = 200
 """Queries of ``--stress``, if no number is given."""
 
 JUDGED = "Judgements instead of tags"
+RETRIEVAL = "Retrieval instead of tags"
 
 
 def _judged(text: str, *names: str) -> Any:
@@ -73,6 +74,34 @@ SkipUnknown = Annotated[
 ]
 
 
+Relevance = Annotated[
+    Literal["purchases", "classes", "products", "tags"] | None,
+    typer.Option(
+        help="Rank by a search for what was bought together, or is of one class or product.",
+        rich_help_panel=RETRIEVAL,
+        show_default=False,
+    ),
+]
+Sample = Annotated[
+    int | None,
+    typer.Option(
+        help="Embed and measure so many items only: each class (or value of the first tag) "
+        "keeps its share, products stay whole.",
+        min=3,
+        metavar="N",
+        show_default=False,
+    ),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also show what changed since the report in this folder.",
+        metavar="FOLDER",
+        show_default=False,
+    ),
+]
+
+
 @options.reads_catalogue
 def evaluate(
     catalogue: Any,
@@ -102,6 +131,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    sample: Sample = None,
+    against: Against = None,
+    relevance: Relevance = None,
     judgements: Judgements = None,
     queries: Queries = None,
     pool: PoolFile = None,
@@ -123,7 +155,8 @@ def evaluate(
 ) -> None:
     """Rank encoders by how well they agree with the tags, and write an HTML report.
 
-    With --judgements, by what people judged alike; tags are not needed then.
+    With --judgements, by what people judged similar; with --relevance, by a search for what
+    was bought together, or is of one class or product. Tags are not needed then.
     """
     from ..encoders.running import Running
 
@@ -148,7 +181,12 @@ def evaluate(
             hint="give --stress as well, or leave it out",
         )
     of_tags = {"recipe": recipe, "stress": stress, "self_pairs": self_pairs != "include"}
-    _check_sides(judgements, asked, [name for name, value in of_tags.items() if value])
+    given_tags = [name for name, value in of_tags.items() if value]
+    if relevance is not None:
+        _check_relevance(judgements, asked, given_tags)
+    else:
+        not_judged = [*given_tags, *(["sample"] if sample is not None else [])]
+        _check_sides(judgements, asked, not_judged)
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
     running = Running(device=device, runtime=runtime, compile=compile)
     chosen: Sequence[Named] = specs
@@ -158,10 +196,25 @@ def evaluate(
         chosen = with_layers(specs, options.columns(layers, "--layers") or [], running)
     settings = {"seed": seed, "overwrite": overwrite, "running": running}
     kept = store or out / "store"
+    earlier = None if against is None else _earlier(against)
+    if relevance is not None:
+        settings |= {"k": k[0]} if k else {}
+        settings |= {"relevance": relevance, "sample": sample}
+        evaluate_by_relevance(
+            catalogue, chosen, out, kept, as_json=as_json, earlier=earlier, settings=settings
+        )
+        return
     if judgements is not None:
         settings |= asked
         evaluate_by_judgements(
-            catalogue, chosen, judgements, out, kept, as_json=as_json, settings=settings
+            catalogue,
+            chosen,
+            judgements,
+            out,
+            kept,
+            as_json=as_json,
+            earlier=earlier,
+            settings=settings,
         )
         return
     evaluate_by_tags(
@@ -171,7 +224,9 @@ def evaluate(
         kept,
         recipe=recipe,
         self_pairs=self_pairs,
+        sample=sample,
         as_json=as_json,
+        earlier=earlier,
         stress_queries=(stress_queries or STRESS_QUERIES) if stress else 0,
         **settings,
     )
@@ -200,6 +255,79 @@ def _check_sides(
     )
 
 
+def _check_relevance(
+    judgements: Path | None, asked: dict[str, Any], of_tags: Sequence[str]
+) -> None:
+    """Refuse options of the other ways beside --relevance."""
+    from ..values.errors import BadSpec
+
+    wrong = [*(["judgements"] if judgements is not None else []), *of_tags]
+    wrong += [name for name in asked if name != "k"]
+    flags = [f"--{name.replace('_', '-')}" for name in wrong]
+    if len(asked.get("k", ())) > 1:
+        flags.append("a second -k")
+    if flags:
+        raise BadSpec(
+            f"{', '.join(flags)} cannot be used with --relevance",
+            where="likelens evaluate",
+            hint="leave it out, or leave out --relevance",
+        )
+
+
+def _earlier(folder: Path) -> Any:
+    """An earlier report, read before ``--out`` may replace it."""
+    from .._against import read_report
+
+    return read_report(folder)
+
+
+def _against(earlier: Any, board: Any) -> Any:
+    """What changed since an earlier report, if there is one."""
+    from .._against import compare_reports
+
+    return None if earlier is None else compare_reports(earlier, board)
+
+
+def _finish(board: Any, page: Path, changed: Any, extra: Sequence[str] = ()) -> None:
+    """Show what changed, the notes, and where the page is."""
+    if changed is not None:
+        show.print_against(changed)
+    for text in (*board.notes, *extra):
+        show.note(text)
+    show.say(f"report: {page}")
+
+
+def evaluate_by_relevance(
+    catalogue: Any,
+    encoders: Sequence[Named],
+    out: Path,
+    store: Any,
+    *,
+    as_json: bool,
+    earlier: Any,
+    settings: dict[str, Any],
+) -> None:
+    """Compare by retrieval, write the page, and show the leaderboard."""
+    from .._relevance import compare_by_relevance
+    from ..report.retrieval import write_retrieval
+
+    with show.progress_bar() as progress:
+        board = compare_by_relevance(catalogue, encoders, store, progress=progress, **settings)
+        progress("writing the report", 0, 1)
+        changed = _against(earlier, board)
+        page = write_retrieval(board, out, changed)
+        progress("writing the report", 1, 1)
+    if as_json:
+        show.print_json({**board.to_dict(), **_changed(changed), "report": str(page)})
+        return
+    show.print_retrieval(board)
+    _finish(board, page, changed)
+
+
+def _changed(changed: Any) -> dict[str, Any]:
+    return {} if changed is None else {"against": changed.to_dict()}
+
+
 def evaluate_by_judgements(
     catalogue: Any,
     encoders: Sequence[Named],
@@ -208,10 +336,12 @@ def evaluate_by_judgements(
     store: Path,
     *,
     as_json: bool,
+    earlier: Any,
     settings: dict[str, Any],
 ) -> None:
     """Score encoders by judgements, write the page, and show the leaderboard."""
     from .._discover import discover
+    from ..report.discovery import write_discovery
     from ..values.qrels import Judgements as Read
 
     given = Read.read(judgements)
@@ -220,15 +350,14 @@ def evaluate_by_judgements(
     with show.progress_bar() as progress:
         board = discover(catalogue, encoders, given, store, progress=progress, **settings)
         progress("writing the report", 0, 1)
-        page = board.write(out)
+        changed = _against(earlier, board)
+        page = write_discovery(board, out, changed)
         progress("writing the report", 1, 1)
     if as_json:
-        show.print_json({**board.to_dict(), "report": str(page)})
+        show.print_json({**board.to_dict(), **_changed(changed), "report": str(page)})
         return
     show.print_discovery(board)
-    for text in board.notes:
-        show.note(text)
-    show.say(f"report: {page}")
+    _finish(board, page, changed)
 
 
 def evaluate_by_tags(
@@ -238,6 +367,7 @@ def evaluate_by_tags(
     store: Path,
     *,
     as_json: bool,
+    earlier: Any = None,
     stress_queries: int = 0,
     **settings: Any,
 ) -> None:
@@ -250,11 +380,12 @@ def evaluate_by_tags(
         had = [one for one in specs if str(getattr(one, "spec", one)) not in board.missing]
         strained = _stress(board, had, store, stress_queries, settings.get("running"), progress)
         progress("writing the report", 0, 1)
-        report = write_report(board, out, strained)
+        changed = _against(earlier, board)
+        report = write_report(board, out, strained, changed)
         progress("writing the report", 1, 1)
     if as_json:
         curves = {} if strained is None else {"stress": strained.to_dict()}
-        show.print_json({**board.to_dict(), **curves, "report": str(report)})
+        show.print_json({**board.to_dict(), **curves, **_changed(changed), "report": str(report)})
         return
     show.print_leaderboard(board)
     if strained is not None:
@@ -262,9 +393,7 @@ def evaluate_by_tags(
 
         for line in stress_lines(strained):
             show.say(line)
-    for text in (*board.notes, *(strained.notes if strained else ())):
-        show.note(text)
-    show.say(f"report: {report}")
+    _finish(board, report, changed, strained.notes if strained else ())
 
 
 def _stress(

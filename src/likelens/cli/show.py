@@ -11,10 +11,12 @@ from .progress import progress_bar
 from .terminal import debug, note, print_json, say, table
 
 if TYPE_CHECKING:
+    from .._against import Against
     from .._discover import DiscoveryBoard
     from .._embed import EmbedRun
     from .._fuse import Fusion
     from .._leaderboard import Leaderboard
+    from .._relevance import RetrievalBoard
     from .._search import Hits
 
 __all__ = ["debug", "note", "print_json", "progress_bar", "say", "table"]
@@ -104,6 +106,57 @@ def print_discovery(board: DiscoveryBoard) -> None:
     )
     if board.robustness is not None:
         print_removals(board)
+
+
+def print_retrieval(board: RetrievalBoard) -> None:
+    """The leaderboard by retrieval as a table."""
+    metrics = list(board.entries[0].scores)
+    heads = ["#", "encoder"]
+    for metric in metrics[:4]:
+        heads += [metric, "95 % interval"]
+    rows, styles = [], []
+    ranks = [entry.rank for entry in board.entries]
+    for entry in board.entries:
+        cells = [f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}", entry.name]
+        for metric in metrics[:4]:
+            low, high = entry.scores[metric].interval()
+            cells += [number(entry.scores[metric].mean), f"{number(low)} to {number(high)}"]
+        rows.append(cells)
+        styles.append(_style(entry.control, entry.rank))
+    for name in board.missing:
+        rows.append(["-", name, "missing"])
+        styles.append("dim")
+    table(heads, rows, words=(1,), styles=styles)
+    for name, why in board.missing.items():
+        say(f"missing: {name}: {why}")
+    say(
+        f"{plural(len(board.queries), 'query', 'queries')} by {board.relevance}, "
+        f"{board.unscored:,} of {plural(len(board.catalogue), 'item')} without anything relevant, "
+        f"{number(board.relevant, 0)} relevant per query (median)"
+    )
+
+
+def print_against(changed: Against) -> None:
+    """What changed since an earlier report."""
+    from ..report.against import against_facts
+
+    say(f"since {changed.before}, by {changed.metric}:")
+    heads = ("encoder", "before", "after", "difference", "95 % interval", "p", "items")
+    rows = [
+        [
+            one.encoder,
+            number(one.before),
+            number(one.after),
+            number(one.difference),
+            f"{number(one.low)} to {number(one.high)}" if one.queries else "-",
+            number(one.p),
+            f"{one.queries:,}" if one.queries else "-",
+        ]
+        for one in changed.changes
+    ]
+    table(heads, rows)
+    for name, text in against_facts(changed):
+        say(f"{name}: {text}")
 
 
 def print_removals(board: DiscoveryBoard) -> None:

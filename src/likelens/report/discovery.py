@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections import Counter
@@ -10,17 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._discover.advice import advice
 from .._discover.values import DiscoveryBoard, DiscoveryEntry, Figure, Statistics, cut_names
-from ..values.csv_cells import write_csv
 from ..values.errors import plural
 from ..values.files import write_together
+from .against import against_facts
 from .charts import Axis
 from .formats import labels, listed, number, percent
 from .lines import Estimate
 from .page import templates
+from .standing import Standing, missing, not_told_apart, title
 from .tables import given_options, run_facts
+from .writing import board_files
+
+if TYPE_CHECKING:
+    from .._against import Against
 
 NAME = "discovery"
 
@@ -68,36 +73,30 @@ class Strip:
     own: float
 
 
-def write_discovery(board: DiscoveryBoard, folder: Path) -> Path:
-    """Write discovery.csv, .parquet and .json, and discovery.html, a page that stands alone.
+def write_discovery(board: DiscoveryBoard, folder: Path, against: Against | None = None) -> Path:
+    """Write discovery.csv, .parquet, .json and .html, and per-query.parquet.
 
     Args:
         board: what was found.
         folder: where; it is made if missing, and files of those names are replaced.
+        against: what changed since an earlier report, if that is to be shown.
 
     Returns:
-        The path of the page.
+        The path of the page, which stands alone.
 
     Raises:
         BadTable: the folder cannot be written to.
     """
-    import pyarrow.parquet
-
-    table, page = board.table, folder / f"{NAME}.html"
-    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    html = render_discovery(board, folder)
-    write_together(
-        {
-            folder / f"{NAME}.csv": lambda path: write_csv(table, path),
-            folder / f"{NAME}.parquet": lambda path: pyarrow.parquet.write_table(table, path),
-            folder / f"{NAME}.json": lambda path: path.write_text(text, encoding="utf-8"),
-            page: lambda path: path.write_text(html, encoding="utf-8"),
-        }
-    )
-    return page
+    page = f"{NAME}.html"
+    more = {} if against is None else {"against": against.to_dict()}
+    files = board_files(board, NAME, page, render_discovery(board, folder, against), **more)
+    write_together({folder / name: write for name, write in files.items()})
+    return folder / page
 
 
-def render_discovery(board: DiscoveryBoard, folder: Path = Path("report")) -> str:
+def render_discovery(
+    board: DiscoveryBoard, folder: Path = Path("report"), against: Against | None = None
+) -> str:
     """The page as text; the folder is that of the command that makes it again."""
     rows = read_rows(board)
     main = [row.figures[board.rank_by] for row in rows]
@@ -122,6 +121,8 @@ def render_discovery(board: DiscoveryBoard, folder: Path = Path("report")) -> st
             short=labels(_all_names(board)),
             command=command(board, folder),
             run_facts=run_facts(board.run),
+            against=against,
+            against_facts=against_facts(against),
             version=version("likelens"),
         )
     )
@@ -150,46 +151,21 @@ def _estimate(figure: Figure) -> Estimate:
 
 def headline(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
     """The finding in a line."""
-    best = next((row for row in rows if row.best), None)
-    if best is None or not best.figures[board.rank_by].known:
-        return "No encoder could be scored"
-    encoders = [row for row in rows if not row.control]
-    if not _above_chance(board, best, rows):
-        if any(_above_chance(board, row, rows) for row in encoders):
-            return f"{best.label} scores highest, but is not shown to be better than chance"
-        return "No encoder is shown to find what people call similar better than chance"
-    undecided = _undecided(board, best, rows)
-    level = [row for row in undecided if row.entry.rank == best.entry.rank]
-    if len(level) == 1:
-        return f"{best.label} and {level[0].label} share the first place"
-    if level:
-        return f"{best.label} and {len(level)} others share the first place"
-    if len(encoders) == 1:
-        return f"How {best.label} finds what people call similar"
-    if undecided:
-        return f"{best.label} scores highest"
-    return f"{best.label} finds best what people call similar"
+    return title(standings(board, rows), board.tests, "find what people call similar")
 
 
-def _undecided(board: DiscoveryBoard, best: Row, rows: Sequence[Row]) -> list[Row]:
-    """The other encoders from which no test tells the best one."""
+def standings(board: DiscoveryBoard, rows: Sequence[Row]) -> list[Standing]:
+    """The rows as the sentences on the first place need them."""
     return [
-        row
+        Standing(
+            row.entry.name,
+            row.label,
+            row.entry.rank,
+            row.control,
+            row.figures[board.rank_by].known,
+        )
         for row in rows
-        if not row.control
-        and not row.best
-        and row.figures[board.rank_by].known
-        and not board.tests.beats(best.entry.name, row.entry.name)
     ]
-
-
-def _above_chance(board: DiscoveryBoard, row: Row, rows: Sequence[Row]) -> bool:
-    """Whether an encoder scores significantly more than every control that has a score."""
-    return row.figures[board.rank_by].known and all(
-        board.tests.beats(row.entry.name, other.entry.name)
-        for other in rows
-        if other.control and other.figures[board.rank_by].known
-    )
 
 
 def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
@@ -205,19 +181,8 @@ def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
         f"(95\u00a0% interval {score.interval()})"
     )
     said += f"; nobody judged {percent(best.entry.unjudged[k])} of its first {k} results."
-    undecided = [
-        f"{row.label} (p\u00a0=\u00a0{number(board.tests.chance(best.entry.name, row.entry.name))})"
-        for row in _undecided(board, best, rows)
-    ]
-    if undecided:
-        more = [f"{len(undecided) - 3} more"] if len(undecided) > 3 else []
-        said += (
-            f" Paired tests with Holm's correction do not tell it from "
-            f"{listed([*undecided[:3], *more])}."
-        )
-    if board.missing:
-        said += f" {plural(len(board.missing), 'encoder')} could not be measured."
-    return said
+    more = (not_told_apart(standings(board, rows), board.tests), missing(list(board.missing)))
+    return " ".join([said, *(one for one in more if one)])
 
 
 def _facts(board: DiscoveryBoard) -> tuple[tuple[str, str], ...]:

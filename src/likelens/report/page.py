@@ -16,14 +16,17 @@ from ..values.csv_cells import write_csv
 from ..values.errors import plural
 from ..values.files import write_together
 from . import charts, formats, grids, maps, tables
+from .against import against_facts
 from .lines import Line, best_line, read_lines, worst_line
 from .pairs import cross, read_pairs
 from .thumbnails import thumbnails
 from .words import headline
+from .writing import board_files, text_writer
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from .._against import Against
     from .._stress import Stress
 
 FAILURES_OF = 12
@@ -31,16 +34,19 @@ FAILURES_OF = 12
 
 
 def write_report(
-    board: _leaderboard.Leaderboard, folder: Path, stress: Stress | None = None
+    board: _leaderboard.Leaderboard,
+    folder: Path,
+    stress: Stress | None = None,
+    against: Against | None = None,
 ) -> Path:
-    """Write leaderboard.csv, .parquet and .json, and report.html; with stress, its csv and json.
-
-    Each file is written aside and moved into place, so a killed run leaves none half written.
+    """Write leaderboard.csv, .parquet and .json, per-query.parquet, and report.html.
 
     Args:
         board: what a comparison found.
         folder: where; it is made if missing, and files of that name are replaced.
-        stress: the robustness curves of its encoders, if they were measured.
+        stress: the robustness curves of its encoders, if they were measured, for stress.csv
+            and .json.
+        against: what changed since an earlier report, if that is to be shown.
 
     Returns:
         The path of report.html, a page that stands alone.
@@ -48,29 +54,17 @@ def write_report(
     Raises:
         BadTable: the folder cannot be written to.
     """
-    import pyarrow.parquet
-
-    table = board.table
-    text = json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    page = render_report(board, folder, stress)
-    report = folder / "report.html"
-    files = {
-        "leaderboard.csv": lambda path: write_csv(table, path),
-        "leaderboard.parquet": lambda path: pyarrow.parquet.write_table(table, path),
-        "leaderboard.json": _writer(text),
-        report.name: _writer(page),
-    }
+    page = "report.html"
+    html = render_report(board, folder, stress, against)
+    more = {} if against is None else {"against": against.to_dict()}
+    files = board_files(board, "leaderboard", page, html, **more)
     if stress is not None:
         curves = stress.table
         text = json.dumps(stress.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
         files["stress.csv"] = lambda path: write_csv(curves, path)
-        files["stress.json"] = _writer(text)
+        files["stress.json"] = text_writer(text)
     write_together({folder / name: write for name, write in files.items()})
-    return report
-
-
-def _writer(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding="utf-8")
+    return folder / page
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,10 @@ class Book:
 
 
 def render_report(
-    board: _leaderboard.Leaderboard, folder: Path, stress: Stress | None = None
+    board: _leaderboard.Leaderboard,
+    folder: Path,
+    stress: Stress | None = None,
+    against: Against | None = None,
 ) -> str:
     """The page as text, as it stands in a folder."""
     lines = read_lines(board)
@@ -135,6 +132,8 @@ def render_report(
         book=book,
         command=(*tables.command(board, folder), *_stress_options(stress)),
         stress=stress,
+        against=against,
+        against_facts=against_facts(against),
         **_curves(stress),
         run_facts=tables.run_facts(board.run),
         version=version("likelens"),

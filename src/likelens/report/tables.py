@@ -13,7 +13,7 @@ from .._leaderboard import CONTROLS, Leaderboard
 from ..values.layout import Layout
 from .lines import Line
 
-OPTIONS = ("recipe", "self_pairs", "seed", "store")
+OPTIONS = ("recipe", "self_pairs", "sample", "seed", "store")
 """Entries of ``Leaderboard.run`` that are options of ``likelens evaluate`` too."""
 
 

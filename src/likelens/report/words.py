@@ -11,9 +11,7 @@ from ..values.errors import plural
 from .formats import chance, listed, number
 from .lines import Line, best_line
 from .pairs import Pair, pair_of
-
-SHOWN = 3
-"""So many encoders are named in a sentence."""
+from .standing import SHOWN, missing
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,17 @@ class Headline:
 def headline(board: Leaderboard, lines: Sequence[Line], pairs: Sequence[Pair]) -> Headline:
     """Which encoder agrees best with the tags, how sure that is, and what it sees least."""
     best = best_line(lines)
-    missing = _missing(board)
+    lost = tuple(filter(None, [missing(list(board.missing))]))
     if best is None:
         return Headline(
             "No encoder could be scored",
-            ("Only controls were compared, or no item shares a tag with another.", *missing),
+            ("Only controls were compared, or no item shares a tag with another.", *lost),
             _facts(board, lines),
         )
     sentences = [_score(board, best), *_others(best, lines, pairs), _weak_side(best)]
     return Headline(
         _title(best, lines, pairs),
-        (*(sentence for sentence in sentences if sentence), *missing),
+        (*(sentence for sentence in sentences if sentence), *lost),
         _facts(board, lines),
     )
 
@@ -137,14 +135,6 @@ def _beaten(best: Line, beaten: Sequence[Line], pairs: Sequence[Pair], *, every:
 def _p_of(pairs: Sequence[Pair], best: Line, line: Line) -> str:
     pair = pair_of(pairs, best, line)
     return "" if pair is None else f", p {_equals(chance(pair.adjusted))}"
-
-
-def _missing(board: Leaderboard) -> tuple[str, ...]:
-    """How many encoders could not be measured."""
-    if not board.missing:
-        return ()
-    count = plural(len(board.missing), "encoder")
-    return (f"{count} could not be measured: {listed(list(board.missing)[:SHOWN])}.",)
 
 
 def _equals(text: str) -> str:

@@ -71,6 +71,15 @@ class Relevance(ABC):
     def members(self, queries: Positions) -> list[Positions]:
         """For each query the positions of its relevant items, ascending, without itself."""
 
+    def excluded(self, queries: Positions, positions: Array) -> npt.NDArray[np.bool_]:  # noqa: ARG002
+        """(q, depth): which items take no place in a query's list, such as its own copies."""
+        return np.zeros(positions.shape, np.bool_)
+
+    @property
+    def most_excluded(self) -> int:
+        """How many items take no place in a query's list, at most."""
+        return 0
+
     def is_relevant(self, gains: Floats) -> npt.NDArray[np.bool_]:
         """Which gains count as relevant where a metric only tells relevant from not."""
         counts: npt.NDArray[np.bool_] = (gains > 0) & (gains >= self.least - ROUNDING)
