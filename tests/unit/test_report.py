@@ -50,12 +50,13 @@ def refuse(constant: str) -> float:
 
 
 class TestFiles:
-    def test_four_files_are_written_and_none_is_left_aside(self, board, tmp_path):
+    def test_five_files_are_written_and_none_is_left_aside(self, board, tmp_path):
         report = write_report(board, tmp_path / "new" / "report")
         assert report == tmp_path / "new" / "report" / "report.html"
         names = sorted(path.name for path in report.parent.iterdir())
         assert names == [
-            "leaderboard.csv", "leaderboard.json", "leaderboard.parquet", "report.html",
+            "leaderboard.csv", "leaderboard.json", "leaderboard.parquet", "per-query.parquet",
+            "report.html",
         ]  # fmt: skip
         table = pyarrow.parquet.read_table(report.with_name("leaderboard.parquet"))
         assert table["encoder"].to_pylist() == [entry.card.name for entry in board.entries]
