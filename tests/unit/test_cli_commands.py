@@ -7,20 +7,13 @@ import typer
 
 from likelens.cli import repeat_flag
 from likelens.cli.app import app
-from likelens.cli.command import MAY_BE_EMPTY, Command, Group
+from likelens.cli.command import MAY_BE_EMPTY, Command, Group, walk
 from likelens.values.errors import BadSpec
 
 ROOT = typer.main.get_command(app)
 
 
-def walk(command, path=()):
-    """All commands below one, with the words that lead to them."""
-    yield path, command
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from walk(inner, (*path, name))
-
-
-COMMANDS = {" ".join(path): command for path, command in walk(ROOT)}
+COMMANDS = dict(walk(ROOT))
 OPTIONS = [
     pytest.param(path.split(), option, id=f"{path} {max(option.opts, key=len)}")
     for path, command in COMMANDS.items()

@@ -19,6 +19,7 @@ import typer
 from ..values.errors import LikelensError, LikelensWarning
 from . import terminal
 from .app import app
+from .command import whose_options
 from .completion import prepare
 
 SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
@@ -98,6 +99,7 @@ def _complain(error: BaseException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # which printed the help when it was made
         return 2
     said = _sentence(error)
+    said.hint += whose_options(said.hint)
     with suppress(OSError):  # stderr is closed or full too: the exit code must do
         if terminal.asked.verbose:
             text = "".join(traceback.format_exception(error))
@@ -106,7 +108,9 @@ def _complain(error: BaseException) -> int:
         if terminal.asked.as_json:
             terminal.message("error", "", parts)
         else:
-            terminal.message("likelens", str(said))
+            terminal.message(
+                "likelens", f"{said.what}\n  where: {said.where}\n  hint:  {said.hint}"
+            )
     return 2 if said.wrong_use else 1
 
 

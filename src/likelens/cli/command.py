@@ -6,7 +6,9 @@ import copy
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -41,11 +43,23 @@ MAY_BE_EMPTY = {"missing"}
 """Options to which an empty text means something."""
 
 
+@dataclass
+class Running:
+    """The command that runs, and the tree that it is of."""
+
+    command: Any = None
+    tree: Any = None
+
+
+running = Running()
+
+
 class Command(TyperCommand):
     """A command that refuses an option given twice with two values, where it takes one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, after a check of what the parser would take silently."""
+        running.command, running.tree = self, ctx.find_root().command
         check_values(self, ctx, args)
         return super().parse_args(ctx, args)
 
@@ -81,6 +95,33 @@ def check_values(command: Any, ctx: Any, args: list[str]) -> None:
             _refuse(f"{_name(each)} is empty", ctx, "give it a value, or leave it out")
         if _takes_one(each) and len(distinct) > 1:
             _refuse(f"{_spelt(each, distinct)}, but takes one value", ctx, "give it once")
+
+
+def whose_options(hint: str) -> str:
+    """Whose options a hint names, where the command that runs has none of that name."""
+    if running.command is None or "likelens " in hint:
+        return ""
+    found = []
+    for option in dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]*", hint)):
+        owners = [path for path, each in walk(running.tree) if option in _spellings(each)]
+        if owners and option not in _spellings(running.command):
+            found.append(f"{option} is an option of likelens {min(owners, key=_embed_first)}")
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def walk(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A command and all commands below it, by the words that lead to them."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from walk(inner, f"{path} {name}".strip())
+
+
+def _spellings(command: Any) -> set[str]:
+    return {text for each in command.params for text in (*each.opts, *each.secondary_opts)}
+
+
+def _embed_first(path: str) -> tuple[bool, str]:
+    return path != "embed", path
 
 
 def _refuse(what: str, ctx: Any, hint: str) -> None:
