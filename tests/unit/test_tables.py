@@ -217,7 +217,10 @@ def test_a_table_of_20_000_columns_and_long_cells_is_read(tmp_path, shop):
         ("x.toml", b"a='\xff'", "line 1 is not UTF-8"),
         ("x.parquet", b"PAR1" * 9, "cannot be read"),
         ("x.csv", b"\xff\xfei\x00d\x00", "line 1 is not UTF-8"),
-        ("x.csv", b'id,"a\n1,2\n', "cannot be read"),
+        ("x.csv", b'id,"a\n1,2\n', "the quotation mark on line 1 is not closed"),
+        ("x.csv", b'id,a\n1,2\n3,"x\n4,5\n6,7\n', "the quotation mark on line 3 is not closed"),
+        ("x.csv", b"," * 20_000 + b"\n", "two columns have one name: ''"),
+        ("x.toml", b"a." * 20_000 + b"b = 1", "not TOML: it is nested too deeply"),
     ],
 )  # fmt: skip
 def test_foreign_errors_are_one_sentence(tmp_path, name, content, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def read_classes(path: Path) -> list[tuple[str, str]]:
     if not pairs:
         raise BadTable("the list names no class", where=str(path), hint="write one class a line")
     names = [label for label, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise BadTable(
             f"a class is searched for with several queries: {first_few(twice)}",

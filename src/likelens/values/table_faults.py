@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from .errors import BadTable, plural
 from .text_files import read_text
+
+_LONGEST_CELL = 2**31 - 1
 
 
 def delimiter_of(path: Path) -> str:
@@ -30,9 +34,34 @@ def header_of(path: Path, delimiter: str) -> list[str]:
     """
     with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            return next(csv.reader(lines, delimiter=delimiter), [])
+            return next(_reader(lines, delimiter), [])
         except csv.Error as error:
             raise ValueError(f"line 1: {error}") from error
+
+
+def _reader(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Any:
+    csv.field_size_limit(_LONGEST_CELL)
+    return csv.reader(lines, delimiter=delimiter, strict=strict)
+
+
+def open_quote(path: Path, delimiter: str) -> int | None:
+    """The line of a cell whose quotation mark is never closed, or None.
+
+    Arrow takes all that follows for one cell.
+    """
+    with path.open("rb") as file:
+        marks = sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b""))
+    if marks % 2 == 0:
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows, line = _reader(lines, delimiter, strict=True), 0
+        try:
+            for _ in rows:
+                line = rows.line_num
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                return line + 1
+    return None
 
 
 def fault_in(path: Path) -> str:
@@ -45,7 +74,7 @@ def fault_in(path: Path) -> str:
         text = read_text(path)
     except BadTable as error:
         return error.what.partition(": ")[2]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(path))
+    rows = _reader(io.StringIO(text, newline=""), delimiter_of(path))
     try:
         header = next(rows, [])
         for row in rows:
@@ -53,5 +82,5 @@ def fault_in(path: Path) -> str:
                 has = plural(len(row), "cell")
                 return f"line {rows.line_num:,} has {has}, the header {len(header)}"
     except csv.Error as error:
-        return "" if "field limit" in str(error) else f"line {rows.line_num:,}: {error}"
+        return f"line {rows.line_num:,}: {error}"
     return ""

@@ -20,7 +20,7 @@ from .columns import (
 from .csv_cells import unguarded, unguarded_column
 from .errors import BadTable, first_few, nearest
 from .paths import is_file, is_folder
-from .table_faults import delimiter_of, fault_in, header_of
+from .table_faults import delimiter_of, fault_in, header_of, open_quote
 from .text_files import json_rows
 
 if TYPE_CHECKING:
@@ -171,8 +171,13 @@ def _read_csv(path: Path, missing: tuple[str, ...]) -> tuple[list[str], list[pa.
     from pyarrow import csv
 
     delimiter = delimiter_of(path)
+    header = header_of(path, delimiter)
+    _refuse_repeated(header, path)
+    line = open_quote(path, delimiter)
+    if line is not None:
+        raise ValueError(f"the quotation mark on line {line:,} is not closed")
     kinds = csv.ConvertOptions(
-        column_types=dict.fromkeys(header_of(path, delimiter), pa.string()),
+        column_types=dict.fromkeys(header, pa.string()),
         strings_can_be_null=False,
     )
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)

@@ -15,6 +15,7 @@ MAX_DEPTH = 64
 """How deep lists and objects of a JSON file may be nested."""
 
 _SOMETHING = re.compile(r"\S")
+_LONG_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++\s*+\.\s*+){65}")  # tomllib is slow with them
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TOO_DEEP = "it is nested too deeply"
 
@@ -63,8 +64,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         BadTable: it cannot be read, or is not TOML.
     """
+    text = read_text(path)
     try:
-        return tomllib.loads(read_text(path))
+        if _LONG_KEY.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadTable):
             raise

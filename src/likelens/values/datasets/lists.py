@@ -20,6 +20,7 @@ CLOTHES = {"1": "upper body", "2": "lower body", "3": "full body"}
 HIGH = "img_highres"
 """Folder of the large pictures, in which the boxes of the small ones mean nothing."""
 
+_LONGEST_LINE = 4096
 _NAME = rf"(\S.*?(?:{'|'.join(map(re.escape, ENDINGS))}))"
 
 
@@ -92,6 +93,8 @@ def _splitter(names: int, width: int) -> Callable[[str], tuple[str, ...] | None]
     form = re.compile(r"\s+".join([_NAME] * names + [r"(\S+)"] * (width - names)), re.IGNORECASE)
 
     def split(line: str) -> tuple[str, ...] | None:
+        if len(line) > _LONGEST_LINE:
+            return None
         parts: Sequence[str] = line.replace("\\", "/").split()
         plain = all(is_image_name(part) for part in parts[:names])
         if len(parts) != width or not plain:  # blanks in names, or no such line
