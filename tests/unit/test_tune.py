@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import likelens._tune as tuning_module
 from likelens import build_index
 from likelens._tune import LINES, Line, Setting, Tuning, fit_law, tune
 from likelens._tune import setting as measuring
 from likelens._tune.growth import T95
 from likelens._tune.values import AS_QUICK
-from likelens.index.base import INDEXES
+from likelens.index.base import INDEXES, Index
 from likelens.report.tune import advice, draw_curve, duration, growth_rows, write_tuning
 from likelens.values.errors import BadQuery, BadShape
 
@@ -142,7 +143,71 @@ def test_zeros_and_copies_are_no_trouble():
 def test_a_spent_budget_leaves_exact_search():
     run = tune(clouds(2400), queries=20, lines=FEW, budget_seconds=1e-6)
     assert [one.spec for one in run.settings] == ["exact"]
-    assert "did not reach to hnsw(m=4, build=10) (1,000), lsh" in run.notes[-1]
+    assert run.not_tried == ("hnsw(m=4, build=10)", "lsh(bits=32)", "kdtree")
+    assert "1 of 4 kinds were tried; not hnsw(m=4, build=10), lsh(bits=32), kdtree" in run.notes[-1]
+
+
+class Clock:
+    """A clock that moves only when it is told to, in the place of the module ``time``."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        for module in (tuning_module, measuring):
+            monkeypatch.setattr(module, "time", self)
+
+    def perf_counter(self):
+        self.now += 1e-6
+        return self.now
+
+
+def slow_builds(clock, monkeypatch, seconds, budget):
+    """Builds of n vectors take so many seconds; faiss is interrupted when the budget is spent."""
+
+    def build(vectors, spec):
+        took = seconds(len(vectors)) if spec != "exact" else 0.0
+        if spec != "kdtree" and clock.now + took > budget:
+            clock.now = budget
+            raise RuntimeError("computation interrupted")
+        clock.now += took
+        return build_index(vectors, spec)
+
+    monkeypatch.setattr(tuning_module, "build_index", build)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tried", "why"),
+    [
+        (lambda n: n / 100, ("exact", "hnsw(m=4, build=10)"), "would take about 27 s"),
+        (lambda n: (n / 300) ** 2, ("exact",), "of 2,400 vectors was interrupted"),
+        (lambda n: n / 10, ("exact",), "of 1,000 vectors was interrupted"),
+        (lambda n: 0.0, tuple(line.spec for line in FEW), ""),
+    ],
+)
+def test_slow_builds_do_not_exceed_the_budget(monkeypatch, seconds, tried, why):
+    clock, budget = Clock(monkeypatch), 50.0
+    slow_builds(clock, monkeypatch, seconds, budget)
+    run = tune(clouds(2400), queries=20, lines=FEW, budget_seconds=budget)
+    assert clock.now <= budget + 1
+    assert run.tried == run.lines == tried
+    assert set(run.tried) | set(run.not_tried) == {line.spec for line in FEW}
+    assert why in " ".join(run.notes)
+    if run.not_tried:
+        assert f"{len(tried)} of 4 kinds were tried" in run.notes[-1]
+        assert run.to_dict()["not_tried"] == list(run.not_tried)
+
+
+def test_slow_searches_do_not_exceed_the_budget(monkeypatch):
+    clock, budget, real = Clock(monkeypatch), 60.0, Index.search
+
+    def slow(self, queries, k=10, allowed=None):
+        clock.now += 0.5 * len(np.atleast_2d(queries))
+        return real(self, queries, k, allowed)
+
+    monkeypatch.setattr(Index, "search", slow)
+    run = tune(clouds(1500), queries=200, lines=FEW, budget_seconds=budget)
+    assert clock.now <= 1.3 * budget
+    assert run.lines[0] == "exact"
+    assert "queries were asked of 1,500 vectors" in " ".join(run.notes)
 
 
 def test_stopped_by_the_user_it_returns_what_there_is(monkeypatch):

@@ -16,7 +16,7 @@ from ..index.base import Index, build_index
 from ..values.arrays import Floats, check_vectors
 from ..values.errors import BadQuery
 from .growth import Law, fit_law
-from .setting import Setting, measure, true_scores
+from .setting import Deadline, OutOfTime, Setting, measure, true_scores
 from .values import COSTS, FAR, LEAST_ITEMS, Growth, Tuning
 
 __all__ = ["COSTS", "FAR", "LEAST_ITEMS", "LINES", "Growth", "Law", "Line", "Setting", "Tuning"]
@@ -71,8 +71,11 @@ LEAST_SECONDS = 1.0
 UNSTEADY = 1.5
 """By how much the first measurement may differ when it is taken again at the end."""
 
-SLOWER = 1.3
-"""By how much more than in proportion a build may take when it is foretold."""
+UNSTOPPABLE = "kdtree"
+"""What faiss does not build; its first build is expected to take as long as the slowest did."""
+
+STEEPER = 1.15
+"""Exponent of the number of vectors that a build's time is predicted by."""
 
 
 def tune(
@@ -100,7 +103,8 @@ def tune(
         k: how many nearest others of an item are looked for; n - 1 at most are.
         target_recall: above 0, up to 1.
         queries: how many items are asked with; n at most are.
-        budget_seconds: above 0; a setting that has begun is ended.
+        budget_seconds: above 0; a query or a build by other libraries than faiss that has begun
+            then is ended.
         seed: of the draw of queries and parts.
         lines: what is tried besides exact search.
         progress: told of every setting.
@@ -125,8 +129,15 @@ def tune(
         notes.append(f"k = {k:,} was wanted; an item has {count - 1:,} others")
     k, queries = min(k, count - 1), min(queries, count)
     order = np.random.default_rng(seed).permutation(count)
-    run = _Run(matrix[order], k, queries, budget_seconds, progress or (lambda *_: None), notes)
-    tried, sizes = [EXACT, *(line for line in lines if line != EXACT)], sizes_of(count, k)
+    run = _Run(
+        matrix[order],
+        k,
+        queries,
+        Deadline.after(budget_seconds),
+        progress or (lambda *_: None),
+        notes,
+    )
+    wanted, sizes = [EXACT, *(line for line in lines if line != EXACT)], sizes_of(count, k)
 
     def found(*, stopped: bool = False) -> Tuning:
         return Tuning(
@@ -139,25 +150,41 @@ def tune(
             measured=tuple(run.measured),
             notes=tuple(run.notes),
             stopped=stopped,
+            seconds=run.deadline.spent,
+            tried=tuple(run.tried),
+            not_tried=tuple(line.spec for line in wanted if line.spec not in run.tried),
         )
 
     try:
-        run.decide(tried, sizes)
-        run.follow(tried, sizes, found())
+        run.decide(wanted, sizes)
+        run.follow(wanted, sizes, found())
         run.repeat(sizes[0])
+    except OutOfTime:
+        pass
     except KeyboardInterrupt:
         run.notes.append("stopped: what is missing was not measured")
         return found(stopped=True)
-    if run.late:
-        run.notes.append(
-            f"the budget of {budget_seconds:g} s did not reach to {', '.join(run.late)} vectors"
-        )
+    left_out = found().not_tried
+    if left_out or run.late:
+        run.notes.append(_spent(found(), budget_seconds, run.late))
     if len(sizes) == 1:
         run.notes.append(
             f"how costs grow cannot be told from {count:,} vectors: that takes at least "
             f"{max(LEAST_ITEMS, 2 * _needed(k)):,}"
         )
     return found()
+
+
+def _spent(found: Tuning, budget_seconds: float, late: Sequence[str]) -> str:
+    """What the budget left out."""
+    count = len(found.tried)
+    ended = f"ended after {found.seconds:.0f} s of a budget of {budget_seconds:g} s"
+    parts = [f"{ended}: {count} of {count + len(found.not_tried)} kinds were tried"]
+    if found.not_tried:
+        parts.append(f"not {', '.join(found.not_tried)}")
+    if late:
+        parts.append(f"growth was not measured for {', '.join(late)} vectors")
+    return "; ".join(parts)
 
 
 def sizes_of(count: int, k: int) -> tuple[int, ...]:
@@ -181,30 +208,25 @@ class _Run:
         vectors: (n, d) shuffled; the first are asked with.
         k: how many others.
         queries: how many are asked with.
-        budget_seconds: how long.
+        deadline: when it must end.
         progress: told of every step.
         notes: what was left out, and why.
         measured: what is measured so far.
-        late: what was left out since the budget was spent.
+        tried: what was built of all vectors and measured.
+        late: sizes in between that there was no time for.
         truths: what ``true_scores`` returned, by number of vectors.
-        started: when.
     """
 
     vectors: Floats
     k: int
     queries: int
-    budget_seconds: float
+    deadline: Deadline
     progress: Progress
     notes: list[str]
     measured: list[Setting] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     truths: dict[int, Floats] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def left(self) -> float:
-        """Seconds of the budget."""
-        return self.budget_seconds - (time.perf_counter() - self.started)
 
     def decide(self, lines: Sequence[Line], sizes: Sequence[int]) -> None:
         """Every line, of all vectors: what the choice goes by.
@@ -212,15 +234,23 @@ class _Run:
         A small part comes first, which foretells how long the whole takes.
         """
         ends = tuple(dict.fromkeys((sizes[0], sizes[-1])))
+        slowest = 0.0
         for line in lines:
-            took = 0.0
+            took = slowest if line.spec.startswith(UNSTOPPABLE) else 0.0
             for done, size in enumerate(ends):
                 self.progress(line.spec, done, len(ends))
-                foretold = max(SLOWER * took * size / ends[0], LEAST_SECONDS)
-                if line != EXACT and self.left < foretold:
-                    self._note_late(line, size, foretold)
+                predicted = max(took * (size / ends[0]) ** STEEPER, LEAST_SECONDS)
+                if line != EXACT and self.deadline.left < predicted:
+                    self._note_late(line, size, predicted)
                     break
-                took = self._size(line, size, line.values)
+                try:
+                    took = self._size(line, size, line.values)
+                    slowest = max(slowest, took if size == ends[0] else 0.0)
+                except OutOfTime:
+                    self.notes.append(
+                        f"{line.spec} of {size:,} vectors was interrupted: the budget was spent"
+                    )
+                    break
             self.progress(line.spec, len(ends), len(ends))
 
     def follow(self, lines: Sequence[Line], sizes: Sequence[int], found: Tuning) -> None:
@@ -231,18 +261,25 @@ class _Run:
                 best = found.best_of(line.spec)
                 for size in sizes[1:-1]:
                     if size in self.truths or line == EXACT:
-                        foretold = SLOWER * best.build_seconds * size / sizes[-1]
-                        if self.left < max(foretold, LEAST_SECONDS):
-                            self.late.append(f"{line.spec} ({size:,})")
-                        else:
-                            self._size(line, size, (best.effort,))
+                        self._between(line, size, best, sizes[-1])
         self.progress("how costs grow", len(lines), len(lines))
+
+    def _between(self, line: Line, size: int, best: Setting, whole: int) -> None:
+        predicted = max(best.build_seconds * size / whole, LEAST_SECONDS)
+        try:
+            if self.deadline.left < predicted:
+                raise OutOfTime
+            self._size(line, size, (best.effort,))
+        except OutOfTime:
+            self.late.append(f"{line.spec} ({size:,})")
 
     def repeat(self, size: int) -> None:
         """Measures the first setting again: notes it if the machine was not equally quick."""
+        if self.deadline.left < LEAST_SECONDS:
+            return
         first = next(one for one in self.measured if one.line == "exact" and one.items == size)
         index = build_index(self.vectors[:size], "exact")
-        again = measure(index, "exact", 0, self.k, self.truths[size], 0.0)
+        again = measure(index, "exact", 0, self.k, self.truths[size], 0.0, self.deadline)
         times = first.p50_seconds, again.p50_seconds
         if max(times) > UNSTEADY * min(times):
             self.notes.append(
@@ -251,38 +288,62 @@ class _Run:
                 "the end; when it is idle, tune again"
             )
 
-    def _note_late(self, line: Line, size: int, foretold: float) -> None:
-        """Notes that there is no time for a build."""
-        if self.left < LEAST_SECONDS:
-            self.late.append(f"{line.spec} ({size:,})")
-        else:
+    def _note_late(self, line: Line, size: int, predicted: float) -> None:
+        """Notes that a build would not end in time; that nothing is left is noted once for all."""
+        if self.deadline.left >= LEAST_SECONDS:
             self.notes.append(
                 f"{line.spec} was not built of {size:,} vectors: it would take about "
-                f"{foretold:.0f} s, and {self.left:.0f} s of the budget are left"
+                f"{predicted:.0f} s, and {self.deadline.left:.0f} s of the budget are left"
             )
 
     def _size(self, line: Line, size: int, values: Sequence[int]) -> float:
-        """A line of the first so many vectors, at some settings; how long the build took."""
-        started = time.perf_counter()
-        index = build_index(self.vectors[:size], line.spec)
-        took = time.perf_counter() - started
+        """A line of the first so many vectors, at some settings; how long the build took.
+
+        Raises:
+            OutOfTime: the deadline came before a setting was measured.
+        """
+        with self.deadline.interrupting():
+            started = time.perf_counter()
+            index = build_index(self.vectors[:size], line.spec)
+            took = time.perf_counter() - started
         if line == EXACT:
-            self.truths[size] = true_scores(index, self.k, min(self.queries, size))
+            wanted = min(self.queries, size)
+            self.truths[size] = true_scores(index, self.k, wanted, self.deadline)
+            if len(self.truths[size]) < wanted:
+                self.notes.append(
+                    f"only {len(self.truths[size]):,} of {wanted:,} queries were asked of "
+                    f"{size:,} vectors: exact search of them is slow"
+                )
         elif index.plan(self.k + 1) == "exact":
+            self._whole(line, size)
             self.notes.append(
                 f"{line.spec} was left out: of {size:,} vectors it compares each, as exact does"
             )
             return took
         seen = 0.0
         for value in values:
-            if seen >= ENOUGH:
+            if seen >= ENOUGH or (self.deadline.left <= 0 and line != EXACT):
                 break
             if line.option:
                 index.retune(**{line.option: value})
-            setting = measure(index, line.spec, value, self.k, self.truths[size], took)
+            truth = self.truths[size]
+            try:
+                setting = measure(index, line.spec, value, self.k, truth, took, self.deadline)
+            except OutOfTime:
+                if not seen:
+                    raise
+                break
             self.measured.append(setting)
-            seen = setting.recall
+            self._whole(line, size)
+            seen = max(setting.recall, 1e-9)
+        if not seen:
+            raise OutOfTime
         return took
+
+    def _whole(self, line: Line, size: int) -> None:
+        """Notes that a line was tried, if it was of all vectors."""
+        if size == len(self.vectors) and line.spec not in self.tried:
+            self.tried.append(line.spec)
 
 
 def check_tune(

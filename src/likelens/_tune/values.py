@@ -76,6 +76,9 @@ class Tuning:
         measured: every setting at every size, in the order measured.
         notes: what was left out, and why.
         stopped: whether the user stopped it.
+        seconds: how long it took.
+        tried: the kinds that were built of all vectors, and at least one setting measured.
+        not_tried: those that there was no time for.
     """
 
     items: int
@@ -87,6 +90,9 @@ class Tuning:
     measured: tuple[Setting, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
     stopped: bool = False
+    seconds: float = 0.0
+    tried: tuple[str, ...] = ()
+    not_tried: tuple[str, ...] = ()
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -129,6 +135,9 @@ class Tuning:
         return {
             **{name: getattr(self, name) for name in ("items", "dim", "k", "target_recall")},
             **{name: getattr(self, name) for name in ("queries", "seed", "stopped")},
+            "seconds": self.seconds,
+            "tried": list(self.tried),
+            "not_tried": list(self.not_tried),
             "recommended": None if best is None else best.spec,
             "settings": [asdict(one) for one in self.settings],
             "growth": [one.to_dict() for one in self.growth],
