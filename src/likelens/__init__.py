@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._ranking import rank_with
     from ._relevance import RetrievalBoard
     from ._retrieval import measure, measure_rankings
-    from ._search import Searcher, search
+    from ._search import Hit, Hits, Searcher, search
     from ._stress import stress
     from .encoders.base import Encoder
     from .encoders.opening import open_encoder
@@ -49,6 +49,8 @@ _PLACES = {
     "DiscoveryBoard": "_discover",
     "Embeddings": "values.embeddings",
     "Encoder": "encoders.base",
+    "Hit": "_search",
+    "Hits": "_search",
     "Index": "index.base",
     "JudgedRelevance": "values.qrels",
     "Judgements": "values.qrels",
@@ -94,6 +96,8 @@ __all__ = [
     "DiscoveryBoard",
     "Embeddings",
     "Encoder",
+    "Hit",
+    "Hits",
     "Index",
     "JudgedRelevance",
     "Judgements",

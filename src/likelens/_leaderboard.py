@@ -114,6 +114,12 @@ class Leaderboard:
         places = ", ".join(f"{e.rank} {e.card.name} {e.main.mean:.3f}" for e in self.entries)
         return f"Leaderboard({places}; {len(self.catalogue):,} items)"
 
+    def _repr_html_(self) -> str:
+        from .report.notebook import board_html
+
+        title = f"Leaderboard of {len(self.entries)} encoders, {len(self.catalogue):,} items"
+        return board_html(title, self._rows(), self.notes)
+
     @property
     def table(self) -> pa.Table:
         """A row per encoder, best first, as an Arrow table (``.to_pandas()`` if you like)."""

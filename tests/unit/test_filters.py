@@ -197,6 +197,12 @@ def test_a_name_with_several_spellings_must_be_exact():
         found("KIND = 'a'", table)
 
 
+def test_texts_and_names_that_look_the_same_are_the_same():
+    table = pa.table({"Gr\u00f6\u00dfe": ["caf\u00e9", "x"]})
+    assert found("Gro\u0308\u00dfe = 'cafe\u0301'", table) == [0]
+    assert found("`gr\u00f6\u00dfe` like 'CAF_'", table) == []
+
+
 def test_columns_and_joined_text():
     condition = read_where("year > 1 and not (kind = 'a' or Gender is null)", TABLE.schema)
     assert columns_of(condition) == {"year", "kind", "Gender"}

@@ -613,7 +613,7 @@ def test_stores_that_have_no_or_several_encoders(shop, stored, tmp_path, likelen
 
 
 def test_nothing_is_built_for_a_search_that_is_refused(stored, likelens, monkeypatch):
-    import likelens._search.searcher as module
+    import likelens._search.gallery as module
 
     monkeypatch.setattr(module, "open_index", None)
     code, _, err = likelens("search", "1", "--store", stored, "--index", "hnsw", "--rerank", "csls")

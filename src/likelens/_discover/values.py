@@ -195,6 +195,13 @@ class DiscoveryBoard:
         )
         return f"DiscoveryBoard({places}; {self.statistics.pairs:,} judged pairs)"
 
+    def _repr_html_(self) -> str:
+        from ..report.notebook import board_html
+
+        pairs = f"{self.statistics.pairs:,} judged pairs"
+        title = f"Leaderboard of {len(self.entries)} encoders, {pairs}"
+        return board_html(title, self._rows(), self.notes)
+
     @property
     def names(self) -> dict[str, str]:
         """The metrics by their names in tables, and as papers write them."""

@@ -78,7 +78,7 @@ class Survey:
         path, boxes = self.catalogue.paths.text(row), self.catalogue.boxes
         content = read_bytes(path)
         box = None if boxes is None else box_text(boxes[row])
-        if _digest(content, box) != self.digests[row].decode():
+        if content_digest(content, box) != self.digests[row].decode():
             raise BadImage(
                 "the file has changed since the run began", where=path, hint="embed again"
             )
@@ -187,7 +187,7 @@ def _look(path: str, box: str | None, before: _Before, row: int) -> _Look:
     try:
         about = os.stat(path)  # noqa: PTH116 - a Path takes as long to make as the rest
         size, time = about.st_size, max(about.st_mtime_ns, about.st_ctime_ns)
-        digest = before.digest(row, path, size, time, box) or _digest(read_bytes(path), box)
+        digest = before.digest(row, path, size, time, box) or content_digest(read_bytes(path), box)
     except BadImage as error:
         return _Look(path, 0, 0, "", box, error.what)
     except OSError as error:
@@ -215,7 +215,7 @@ class _Before:
         return digest if was == [*file] else ""
 
 
-def _digest(content: bytes, box: str | None) -> str:
+def content_digest(content: bytes, box: str | None = None) -> str:
     """Digest of a file, or of a file and a box in it: no two boxes of a file share one."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     if box is None:

@@ -6,13 +6,14 @@ ranked by it, ``hubs`` and ``threshold`` say what a whole gallery does to its se
 
 from ..metrics import Threshold
 from .choose import Order
-from .hits import Hits
+from .hits import Hit, Hits
 from .hubs import Hubs, find_hubs
 from .query import crop
 from .searcher import Searcher, search
 from .sense import by_index
 
 __all__ = [
+    "Hit",
     "Hits",
     "Hubs",
     "Order",

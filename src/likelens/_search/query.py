@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .._embed.survey import content_digest
 from ..encoders.base import Encoder, VectorSource
-from ..images import Picture, open_image
+from ..images import Picture, open_image, read_bytes
 from ..values.arrays import Array, Floats, unit_rows
 from ..values.boxes import Boxed
 from ..values.catalogue import Catalogue
 from ..values.columns import nfc
 from ..values.embeddings import Embeddings
-from ..values.errors import BadQuery, LikelensWarning
+from ..values.errors import BadImage, BadQuery, LikelensWarning
+from ..values.places import is_image_name
 
 TEXT_WEIGHT = 0.5
 """Weight of texts beside pictures, if none is given."""
@@ -112,13 +114,19 @@ class Reader:
         encoder: what looks at pictures and reads texts.
         embeddings: its vectors of the items.
         catalogue: the items.
+        digests: (n,) of the content of each item's image.
     """
 
     def __init__(
-        self, encoder: Encoder | VectorSource, embeddings: Embeddings, catalogue: Catalogue
+        self,
+        encoder: Encoder | VectorSource,
+        embeddings: Embeddings,
+        catalogue: Catalogue,
+        digests: Sequence[str | None],
     ) -> None:
         self.encoder, self.embeddings, self.catalogue = encoder, embeddings, catalogue
         self.row = {item: row for row, item in enumerate(embeddings.ids)}
+        self.digests = digests
 
     def vector(self, query: Query) -> Floats:
         """The vector of a query.
@@ -188,50 +196,95 @@ class Reader:
         return isinstance(self.encoder, Encoder) and self.encoder.reads_text
 
     def item(self, picture: Picture) -> str | None:
-        """The id of the item that a picture is, or None if it comes from elsewhere."""
+        """The id of the item that an image is, or None if it is not one of them.
+
+        An image is an item by its id, by the path of its file, or by the content of its file,
+        so that a copy elsewhere counts as well. Of items with the same content it is the one
+        with the same file name, or the first.
+        """
         if isinstance(picture, str) and nfc(picture) in self.catalogue.position:
             return nfc(picture)
-        if not isinstance(picture, str | os.PathLike):
-            return None
         if self.catalogue.boxes is not None:  # the whole file shows more than any item
+            return None
+        if isinstance(picture, bytes):
+            return self._item_with(content_digest(picture), "")
+        if not isinstance(picture, str | os.PathLike):
             return None
         path = Path(picture)
         if not is_file(path):
             return None
         real = path.resolve()
-        for item, other in self._by_name.get(real.name, []):
-            if other.resolve() == real:
-                return item
-        return None
+        for row in self._rows_by_name.get(real.name, []):
+            if self.catalogue.paths[row].resolve() == real:
+                return self.catalogue.ids[row]
+        return self._item_with(_digest_of(path), real.name)
+
+    def _item_with(self, digest: str | None, name: str) -> str | None:
+        rows = self._rows_by_digest.get(digest, []) if digest else []
+        named = [row for row in rows if self.catalogue.paths[row].name == name]
+        return self.catalogue.ids[(named or rows)[0]] if rows else None
+
+    def sorted_out(self, query: Sequence[Picture]) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+        """Images and ids; and words, which is what is neither, if the encoder reads text.
+
+        What looks like a path is not read as words, even if there is no such file.
+        """
+        words = [isinstance(one, str) and self._is_words(one) for one in query]
+        pairs = list(zip(query, words, strict=True))
+        return tuple(one for one, read in pairs if not read), tuple(
+            str(one) for one, read in pairs if read
+        )
+
+    def _is_words(self, text: str) -> bool:
+        path_like = any(sign in text for sign in "/\\") or is_image_name(text)
+        return self.reads_text and not path_like and not self.knows(text)
 
     def knows(self, name: str) -> bool:
         """Whether a text is the id of an item, or the path of a file."""
         return nfc(name) in self.catalogue.position or is_file(Path(name))
 
     @cached_property
-    def _by_name(self) -> dict[str, list[tuple[str, Path]]]:
-        names: dict[str, list[tuple[str, Path]]] = {}
-        for item, path in zip(self.catalogue.ids, self.catalogue.paths, strict=True):
-            names.setdefault(path.name, []).append((item, path))
-        return names
+    def _rows_by_name(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, path in enumerate(self.catalogue.paths):
+            rows.setdefault(path.name, []).append(row)
+        return rows
+
+    @cached_property
+    def _rows_by_digest(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, digest in enumerate(self.digests):
+            if digest:
+                rows.setdefault(digest, []).append(row)
+        return rows
 
     def _vector(self, picture: Picture, region: str | None) -> Floats:
         item = self.item(picture)
-        if item is not None and item in self.row and region is None:
+        if item is not None and item in self.row and region is None and self._same(picture, item):
             stored: Floats = self.embeddings.vectors[self.row[item]]
             return stored
         encoded: Floats = self.encoder.encode([self.picture(picture, region)])[0]
         return encoded
 
+    def _same(self, picture: Picture, item: str) -> bool:
+        """Whether an image still has the content that the item's vector was made from."""
+        if not isinstance(picture, str | os.PathLike):
+            return True
+        if isinstance(picture, str) and nfc(picture) == item:
+            return True
+        now = _digest_of(Path(picture))
+        return now is None or now == self.digests[self.catalogue.position[item]]
+
     def picture(self, picture: Picture, region: str | None = None) -> Picture:
-        """What there is to look at: the item's file, or the part of it that a region names.
+        """The image of a query, or the part of it that a region names; of an id, the item's.
 
         Raises:
             BadImage: it cannot be read.
             BadQuery: there is no such picture or item, or the region makes no sense.
         """
-        item = self.item(picture)
-        source = picture if item is None else self.catalogue.picture(self.catalogue.position[item])
+        source = picture
+        if isinstance(picture, str) and nfc(picture) in self.catalogue.position:
+            source = self.catalogue.picture(self.catalogue.position[nfc(picture)])
         if isinstance(source, str) and not is_file(Path(source)):
             text = ", or --text" if self.reads_text else f"; {self.encoder.spec} cannot read text"
             raise BadQuery(
@@ -297,6 +350,14 @@ def name_of(picture: Picture) -> str:
     if isinstance(picture, str | os.PathLike):
         return os.fspath(picture)
     return type(picture).__name__
+
+
+def _digest_of(path: Path) -> str | None:
+    """The digest of a file's content, or None if it cannot be read."""
+    try:
+        return content_digest(read_bytes(path))
+    except BadImage:
+        return None
 
 
 def is_file(path: Path) -> bool:

@@ -3,62 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Lock
 
-import numpy as np
-
-from .._embed import prepare_search
-from .._indexes import open_index
+from .._indexes import Placed
 from ..encoders.base import Encoder, VectorSource
 from ..encoders.opening import open_encoder
 from ..images import Picture
-from ..index.base import build_index
+from ..index.base import Index
 from ..metrics import Threshold
 from ..store.base import Store, open_store
-from ..values.arrays import Array, Floats, Positions
-from ..values.boxes import Boxed
+from ..values.arrays import Array, Positions
+from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
-from ..values.errors import BadQuery, BadTable, LikelensError, nearest
-from ..values.filters import Where, conditions_of, join_conditions
+from ..values.errors import BadQuery, BadTable, FingerprintMismatch, LikelensError, LikelensWarning
+from ..values.filters import Where, conditions_of
 from ..values.spec import Spec
-from .choose import (
-    LEAST_POOL,
-    POOL,
-    ByIndex,
-    ByScore,
-    Chosen,
-    Order,
-    Ranking,
-    choose,
-    diversify,
-    group_codes,
-)
+from .answer import answer
+from .choose import Order
+from .gallery import Gallery, version_of
 from .hits import Hits
 from .hubs import Hubs, find_hubs
-from .near import Near
-from .query import TEXT_WEIGHT, Query, Reader, name_of, several
-from .rerank import Reranker, cosines_to
+from .query import Query, Reader, several
 from .sense import by_index, check_sense
-from .threshold import calibrate_by_groups, calibrate_by_shuffling
+
+LOOK_SECONDS = 0.5
+"""A search looks whether the store has changed, if the last look was longer ago than this."""
+
+FALSE_ALARM = 0.01
+"""Of a threshold that is calibrated, if no other rate is given."""
 
 
 class Searcher:
-    """A store's vectors by one encoder, ready to be searched many times.
+    """A store's vectors by one encoder, ready to be searched many times, by several threads.
+
+    Items that are added to the store, changed or removed are seen by the next search that
+    begins more than half a second after the last look, or after ``refresh``. A search that
+    has begun is not affected.
 
     Args:
         store: the store or its folder.
         encoder: which encoder; None if the store has only one.
-        index: kind of the index that searches go by, such as ``hnsw(m=16)``: the one saved
+        index: kind of the index that searches use, such as ``hnsw(m=16)``: the one saved
             in the store, brought up to date, or else a new one. If None, every search
-            compares with every vector. What is to be exact (re-ranking, calibration, hubs)
+            compares with every vector. What must be exact (re-ranking, calibration, hubs)
             stays exact.
 
     Attributes:
-        index: the exact index, of all vectors.
-        near: the index of that kind beside them, or None.
-        lacking: how many of the store's items the encoder was never asked about, or not
-            since their picture changed: they wait for the next ``embed``.
+        store: the store.
+        encoder: the opened encoder.
 
     Raises:
         StoreBroken: there is no such store.
@@ -68,25 +64,24 @@ class Searcher:
             version of it.
     """
 
+    clock: Callable[[], float] = staticmethod(time.monotonic)
+    """Seconds; decides when a search looks whether the store has changed."""
+
     def __init__(
         self,
         store: Store | str | os.PathLike[str],
         encoder: Encoder | VectorSource | Spec | str | None = None,
         index: str | None = None,
     ) -> None:
-        approximate = by_index(index)
+        self._kind = str(index) if by_index(index) else None
         self.store = open_store(store, create=False)
-        self.catalogue = self.store.catalogue()
         if encoder is None:
             encoder = self._only_encoder()
+        self._spec = encoder if isinstance(encoder, str | Spec) else None
         self.encoder = self._opened(encoder) if isinstance(encoder, str | Spec) else encoder
-        self.embeddings = self._embeddings(self.encoder)
-        self.index = build_index(self.embeddings.vectors, "exact")
-        self.lacking = self.embeddings.lacking(self.catalogue.ids)
-        self.near = open_index(self.store, self.embeddings, str(index)) if approximate else None
-        self.reader = Reader(self.encoder, self.embeddings, self.catalogue)
-        self._groups: dict[str, tuple[Positions, Array]] = {}
-        self._rerankers: dict[str, Reranker] = {}
+        self._looking = Lock()
+        self._looked = self.clock()
+        self._gallery = Gallery(self.store, self.encoder, self._kind)
 
     def _only_encoder(self) -> str:
         names = [card.name for card in self.store.cards()]
@@ -99,7 +94,7 @@ class Searcher:
         return names[0]
 
     def _opened(self, spec: Spec | str) -> Encoder | VectorSource:
-        """The encoder; where it cannot be had, the store's own names may tell why."""
+        """The encoder; if it cannot be opened, the store's own names may tell why."""
         try:
             return open_encoder(spec)
         except LikelensError as error:
@@ -107,13 +102,80 @@ class Searcher:
             hint = f"{error.hint}; the store has: {names or 'none'}"
             raise type(error)(error.what, where=error.where, hint=hint) from error
 
-    def _embeddings(self, encoder: Encoder | VectorSource) -> Embeddings:
-        if isinstance(encoder, VectorSource):
-            return encoder.embeddings(
-                self.catalogue,
-                lambda spec: self._embeddings(open_encoder(spec, encoder.running)),
-            )
-        return self.store.embeddings(prepare_search(encoder, self.store), self.catalogue.ids)
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items, as the last look at the store found them."""
+        return self._gallery.catalogue
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Their vectors."""
+        return self._gallery.embeddings
+
+    @property
+    def index(self) -> Index:
+        """The exact index of all vectors."""
+        return self._gallery.index
+
+    @property
+    def near(self) -> Placed | None:
+        """The index of the kind that was asked for, or None."""
+        return self._gallery.near
+
+    @property
+    def reader(self) -> Reader:
+        """What turns queries into vectors."""
+        return self._gallery.reader
+
+    @property
+    def lacking(self) -> int:
+        """How many items have no vector yet, or none of their present image.
+
+        The next ``embed`` by this encoder adds them.
+        """
+        return self._gallery.lacking
+
+    def refresh(self) -> bool:
+        """Look at the store now; returns whether it has changed since the last look.
+
+        Raises:
+            StoreBroken: the store cannot be read any more.
+            FingerprintMismatch: an encoder that was given opened no longer fits the store.
+        """
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> bool:
+        self._looked = self.clock()
+        if version_of(self.store) == self._gallery.version:
+            return False
+        try:
+            self._gallery = Gallery(self.store, self.encoder, self._kind)
+        except FingerprintMismatch:
+            if self._spec is None:
+                raise
+            self.encoder = self._opened(self._spec)  # it may have learnt anew
+            self._gallery = Gallery(self.store, self.encoder, self._kind)
+        return True
+
+    def _fresh(self) -> Gallery:
+        """The store as it was at most ``LOOK_SECONDS`` ago; while one thread looks, others go on.
+
+        A store that cannot be read for a moment is searched as it was, with a warning.
+        """
+        if self.clock() - self._looked > LOOK_SECONDS and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            except (LikelensError, OSError) as error:
+                problem = error.what if isinstance(error, LikelensError) else str(error)
+                warnings.warn(
+                    f"the store is searched as it was, for it cannot be read now: {problem}",
+                    LikelensWarning,
+                    stacklevel=3,
+                )
+            finally:
+                self._looking.release()
+        return self._gallery
 
     def search(
         self,
@@ -122,7 +184,7 @@ class Searcher:
         text: str | Sequence[str] = (),
         text_weight: float | None = None,
         k: int = 12,
-        minus: Sequence[Picture] = (),
+        minus: Picture | Sequence[Picture] = (),
         minus_weight: float | None = None,
         where: Where = None,
         region: str | None = None,
@@ -131,17 +193,20 @@ class Searcher:
         group_by: str | None = None,
         collapse: float | None = None,
         diversity: float | None = None,
-        threshold: Threshold | float | None = None,
+        threshold: Threshold | float | str | None = None,
+        false_alarm: float | None = None,
+        labels: str | None = None,
     ) -> Hits:
-        """The k items most alike to what is asked: pictures, texts, or both.
+        """The k items most similar to a query of images, texts, or both.
 
         Args:
-            query: a picture, or several; text is a file's path or an item's id.
+            query: an image, or several; text is a file's path, an item's id, or, for an
+                encoder that reads text, words.
             text: what to look for in words, or several; needs an encoder that reads text.
-            text_weight: of the texts beside the pictures, from 0 to 1; half if not given.
+            text_weight: of the texts beside the images, from 0 to 1; half if not given.
             k: how many; fewer are returned only if no more exist.
-            minus: pictures whose likeness counts against an item.
-            minus_weight: how much, where likeness to the query counts 1; 0.25 if not given.
+            minus: images whose similarity counts against an item.
+            minus_weight: how much, where similarity to the query counts 1; 0.25 if not given.
             where: condition on the attributes: ``gender = 'Men' and year > 2010``; of several,
                 all must hold. ``docs/search.md`` lists what they may contain.
             region: ``x,y,w,h`` of the query's part to search with, in pixels or percent.
@@ -150,113 +215,80 @@ class Searcher:
             group_by: attribute (a product's id) of which each value gets one result at most.
             collapse: cosine from which on an item is a near-duplicate of an earlier result.
             diversity: weight, from 0 to 1, of being unlike earlier results.
-            threshold: least cosine of a result, or what ``calibrate`` returned.
+            threshold: least cosine of a result; ``"auto"`` to calibrate it, or what
+                ``calibrate`` returned.
+            false_alarm: with ``"auto"``: how often a query with nothing similar in the store
+                may find something; 0.01 if not given.
+            labels: with ``"auto"``: attribute in which similar items agree.
 
         Raises:
-            BadImage: a picture cannot be read.
-            BadQuery: something asked cannot be understood or answered; the message says what.
+            BadImage: an image cannot be read.
+            BadQuery: the query cannot be understood or answered; the message says why.
         """
-        level = threshold.value if isinstance(threshold, Threshold) else threshold
-        order = Order(k, rerank, group_by, collapse, diversity, level)
+        gallery, conditions = self._fresh(), conditions_of(where)
+        given, words = gallery.reader.sorted_out(several(query))
+        order = Order(k, rerank, group_by, collapse, diversity)
         asked = Query(
-            several(query), _texts(text), several(minus), region, text_weight, minus_weight
+            given, (*words, *_texts(text)), several(minus), region, text_weight, minus_weight
         )
         order.check()
         asked.check()
-        check_sense(asked, order, threshold)
-        if self.near is not None:
-            by_index(self.near.index.spec, order.rerank)
-        groups = None if group_by is None else self.groups(group_by)[0]
-        vector = self.reader.vector(asked)
-        own = self._own(asked, groups, include_self)
-        allowed = self._allowed(where, own)
-        near = (
-            None if self.near is None else Near(self.near, own, filtered=bool(conditions_of(where)))
-        )
-        ranking = self._ranking(vector, order, allowed, self._rows(asked.pictures), near)
-        chosen = self._choose(ranking, order, groups)
-        if order.group_by is not None and groups is not None:
-            chosen.folded += _group_sizes(groups, allowed)[groups[chosen.rows]] - 1
-        return self._hits(
-            chosen,
-            asked,
-            order,
-            where=join_conditions(where),
-            best=ranking.best,
-            candidates=len(self.index) if allowed is None else int(allowed.sum()),
-            calibrated=threshold if isinstance(threshold, Threshold) else None,
-            **({} if near is None else near.told(vector, order.k, allowed)),
-        )
+        check_sense(asked, order, None)
+        if gallery.near is not None:
+            by_index(gallery.near.index.spec, order.rerank)
+        level = self._level(gallery, threshold, false_alarm, labels, conditions)
+        calibrated = level if isinstance(level, Threshold) else None
+        order = replace(order, threshold=level.value if isinstance(level, Threshold) else level)
+        order.check()
+        check_sense(asked, order, level)
+        return answer(gallery, asked, order, conditions, include_self, calibrated)
 
-    def _ranking(
+    def _level(
         self,
-        vector: Floats,
-        order: Order,
-        allowed: Array | None,
-        own: Positions,
-        near: Near | None,
-    ) -> Ranking:
-        if order.rerank is None:
-            return ByIndex(near or self.index, vector, allowed, order.threshold)
-        if order.rerank not in self._rerankers:
-            self._rerankers[order.rerank] = Reranker(order.rerank, self.index)
-        cosines = cosines_to(self.index.vectors, vector)
-        scores = self._rerankers[order.rerank].scores(cosines, own)
-        return ByScore(cosines, scores, allowed, order.threshold)
-
-    def _choose(self, ranking: Ranking, order: Order, groups: Positions | None) -> Chosen:
-        vectors, collapse = self.index.vectors, order.collapse
-        if order.diversity is None:
-            return choose(ranking, order.k, vectors, groups=groups, collapse=collapse)
-        pool = max(POOL * order.k, LEAST_POOL)
-        found = choose(ranking, pool, vectors, groups=groups, collapse=collapse)
-        return diversify(found, order.k, vectors, order.diversity)
-
-    def _hits(self, chosen: Chosen, asked: Query, order: Order, **known: Any) -> Hits:
-        ids = tuple(self.embeddings.ids[row] for row in chosen.rows)
-        rows = [self.catalogue.position[item] for item in ids]
-        shown = [self.catalogue.picture(row) for row in rows]
-        folds = order.group_by is not None or order.collapse is not None
-        mixed = bool(asked.pictures and asked.texts)
-        weight = TEXT_WEIGHT if asked.text_weight is None else asked.text_weight
-        return Hits(
-            ids=ids,
-            scores=chosen.cosines,
-            paths=tuple(self.catalogue.paths[row] for row in rows),
-            boxes=tuple(one.box for one in shown if isinstance(one, Boxed)),
-            attributes=self.catalogue.attributes.take(np.array(rows, np.int64)),
-            encoder=self.embeddings.encoder,
-            queries=tuple(map(name_of, asked.pictures)),
-            pictures=tuple(self.reader.picture(one, asked.region) for one in asked.pictures),
-            minus=tuple(map(name_of, asked.minus)),
-            minus_pictures=tuple(self.reader.picture(one) for one in asked.minus),
-            region=asked.region,
-            texts=asked.texts,
-            text_weight=weight if mixed else None,
-            order=order,
-            reranked=None if order.rerank is None else chosen.scores,
-            folded=tuple(chosen.folded.tolist()) if folds else (),
-            **known,
-        )
+        gallery: Gallery,
+        given: Threshold | float | str | None,
+        false_alarm: float | None,
+        labels: str | None,
+        conditions: Sequence[str],
+    ) -> Threshold | float | None:
+        """The threshold that was asked for, calibrated if that was asked for."""
+        automatic = isinstance(given, str) and given == "auto"
+        if not automatic and (false_alarm is not None or labels is not None):
+            raise BadQuery(
+                "only a threshold that is calibrated has a false-alarm rate and labels",
+                where="--false-alarm" if false_alarm is not None else "--labels",
+                hint="give --threshold auto, or leave this out",
+            )
+        if automatic:
+            rate = FALSE_ALARM if false_alarm is None else false_alarm
+            return gallery.calibrated(labels, rate, conditions, 2_000, 0)
+        if given is None or isinstance(given, Threshold):
+            return given
+        try:
+            return float(given)
+        except (TypeError, ValueError):
+            raise BadQuery(
+                f"{given!r} is no threshold", where="--threshold", hint="give a number, or auto"
+            ) from None
 
     def calibrate(
         self,
         labels: str | None = None,
         *,
-        false_alarm: float = 0.01,
+        false_alarm: float = FALSE_ALARM,
         where: Where = None,
         queries: int = 2_000,
         seed: int = 0,
     ) -> Threshold:
-        """The cosine that a picture with nothing alike in the store passes with a given chance.
+        """The cosine that an image with nothing similar in the store passes with a given chance.
 
         A false alarm is a query without a true match whose best match reaches the
         threshold. With labels, items are such queries once all items of their label are
-        taken away; without, vectors shuffled between items are, which stand for pictures
+        taken away; without, vectors shuffled between items are, which stand for images
         from elsewhere and give a lower threshold. See docs/search.md.
 
         Args:
-            labels: attribute in which items that are alike agree: a product or a class.
+            labels: attribute in which similar items agree: a product or a class.
                 Items without a value ask nothing and stay to be found; those that are
                 true matches after all raise the threshold.
             false_alarm: the chance, above 0 and below 1.
@@ -268,28 +300,14 @@ class Searcher:
             BadQuery: no such attribute or condition, or all items are of one kind.
             BadSpec: rate out of range, or too few items to show it.
         """
-        allowed = self._allowed(where, np.zeros(0, np.int64))
         if queries < 1:
             raise BadQuery(
                 f"{queries} queries cannot calibrate anything",
                 where="calibrate",
                 hint="give some hundreds",
             )
-        if labels is None:
-            return calibrate_by_shuffling(
-                self.index, false_alarm=false_alarm, queries=queries, seed=seed, allowed=allowed
-            )
-        groups, known = self.groups(labels)
-        return calibrate_by_groups(
-            self.index,
-            groups,
-            known,
-            false_alarm=false_alarm,
-            queries=queries,
-            seed=seed,
-            allowed=allowed,
-            by=labels,
-        )
+        conditions = conditions_of(where)
+        return self._fresh().calibrated(labels, false_alarm, conditions, queries, seed)
 
     def hubs(self, k: int = 10, rerank: str | None = None) -> Hubs:
         """Items that every search finds and items that none does; asks with all items.
@@ -303,7 +321,8 @@ class Searcher:
             BadQuery: there is no such re-ranking.
         """
         Order(rerank=rerank).check()
-        return find_hubs(self.index, self.embeddings.ids, k, rerank)
+        gallery = self._fresh()
+        return find_hubs(gallery.index, gallery.embeddings.ids, k, rerank)
 
     def groups(self, column: str) -> tuple[Positions, Array]:
         """(n,) the group of each vector by an attribute, and whether it has a value.
@@ -311,49 +330,7 @@ class Searcher:
         Raises:
             BadQuery: there is no such attribute, or its cells hold several values.
         """
-        if column not in self._groups:
-            names = self.catalogue.attributes.column_names
-            if column not in names:
-                raise BadQuery(
-                    f"there is no column {column!r}",
-                    where=column,
-                    hint=nearest(column, names) or f"the columns are: {', '.join(names) or 'none'}",
-                )
-            cells = self.catalogue.attributes[column]
-            rows = [self.catalogue.position[item] for item in self.embeddings.ids]
-            places = np.array(rows, np.int64)
-            known = cells.is_valid().to_numpy()[places]
-            self._groups[column] = group_codes(cells, column)[places], known
-        return self._groups[column]
-
-    def _rows(self, pictures: Sequence[Picture]) -> Positions:
-        """Positions of the vectors of those pictures that are items."""
-        items = [self.reader.item(one) for one in pictures]
-        known = self.reader.row
-        return np.array([known[one] for one in items if one is not None and one in known], np.int64)
-
-    def _own(self, asked: Query, groups: Positions | None, include_self: bool) -> Positions:
-        """Positions that may not be found, for they were asked with, or their group was."""
-        if include_self:
-            return np.zeros(0, np.int64)
-        own = self._rows((*asked.pictures, *asked.minus))
-        return own if groups is None else np.flatnonzero(np.isin(groups, groups[own]))
-
-    def _allowed(self, where: Where, own: Positions) -> Array | None:
-        """Mask of the vectors that may be found, or None for all."""
-        conditions = conditions_of(where)
-        if not conditions and not own.size:
-            return None
-        if not conditions:
-            allowed = np.ones(len(self.embeddings), bool)
-        else:
-            allowed = np.zeros(len(self.embeddings), bool)
-            known = self.reader.row
-            allowed[[known[item] for item in self.store.matching(conditions) if item in known]] = (
-                True
-            )
-        allowed[own] = False
-        return allowed
+        return self._gallery.groups(column)
 
 
 def search(
@@ -361,17 +338,48 @@ def search(
     query: Picture | Sequence[Picture] = (),
     encoder: Encoder | VectorSource | Spec | str | None = None,
     index: str | None = None,
-    **asked: Any,
+    *,
+    text: str | Sequence[str] = (),
+    text_weight: float | None = None,
+    k: int = 12,
+    minus: Picture | Sequence[Picture] = (),
+    minus_weight: float | None = None,
+    where: Where = None,
+    region: str | None = None,
+    include_self: bool = False,
+    rerank: str | None = None,
+    group_by: str | None = None,
+    collapse: float | None = None,
+    diversity: float | None = None,
+    threshold: Threshold | float | str | None = None,
+    false_alarm: float | None = None,
+    labels: str | None = None,
 ) -> Hits:
-    """One search in a store; see ``Searcher`` and its ``search`` for what is asked and raised."""
-    return Searcher(store, encoder, index).search(query, **asked)
+    """One search in a store.
+
+    ``Searcher`` says what ``store``, ``encoder`` and ``index`` are, ``Searcher.search`` what
+    the other arguments are, and both what is raised. For many searches, keep a ``Searcher``.
+    """
+    by_index(index, rerank)  # before an index is opened or built
+    return Searcher(store, encoder, index).search(
+        query,
+        text=text,
+        text_weight=text_weight,
+        k=k,
+        minus=minus,
+        minus_weight=minus_weight,
+        where=where,
+        region=region,
+        include_self=include_self,
+        rerank=rerank,
+        group_by=group_by,
+        collapse=collapse,
+        diversity=diversity,
+        threshold=threshold,
+        false_alarm=false_alarm,
+        labels=labels,
+    )
 
 
 def _texts(text: str | Sequence[str]) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
-
-
-def _group_sizes(groups: Positions, allowed: Array | None) -> Positions:
-    """How many items of each group may be found."""
-    codes = groups if allowed is None else groups[allowed]
-    return np.bincount(codes, minlength=int(groups.max(initial=-1)) + 1)

@@ -12,7 +12,7 @@ from .completion import encoder_names
 
 if TYPE_CHECKING:
     from .._indexes import Placed
-    from .._search import Hits, Searcher, Threshold
+    from .._search import Hits, Threshold
 
 ASKED, CHOSEN = "What is asked", "Which are shown"
 
@@ -94,23 +94,20 @@ def search(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find the items that look like a picture, or like what words say."""
+    """Find the items that look like an image, or like what words say."""
     from .._search import Searcher, by_index
 
     by_index(index, rerank)  # before one is built for nothing
     searcher = Searcher(store, encoder, index)
-    pictures, words = _sorted_out(searcher, query or [])
     for line in opened_lines(searcher.near):
         show.note(line)
     show.note_lacking(searcher.lacking, len(searcher.catalogue))
-    for word in words:
-        show.note(f"read as text: {word}")
     hits = searcher.search(
-        pictures,
-        text=[*words, *(text or [])],
+        query or (),
+        text=text or (),
         text_weight=text_weight,
         k=k,
-        minus=list(minus or []),
+        minus=minus or (),
         minus_weight=minus_weight,
         where=where,
         region=region,
@@ -119,65 +116,22 @@ def search(
         group_by=group_by,
         collapse=collapse,
         diversity=diversity,
-        threshold=_threshold(searcher, threshold, false_alarm, labels, where),
+        threshold=threshold,
+        false_alarm=false_alarm,
+        labels=labels,
     )
+    for word in hits.texts[: len(hits.texts) - len(text or ())]:
+        show.note(f"read as text: {word}")
     if html is not None:
-        from ..report.hits import write_hits
-
-        write_hits(hits, html)
+        hits.write(html)
     if as_json:
-        show.print_json({**_as_json(hits, html), "lacking": searcher.lacking})
+        page = {} if html is None else {"page": str(html)}
+        show.print_json({**hits.to_dict(), **page})
         return
     show.print_hits(hits)
     _say(hits)
     if html is not None:
         show.say(f"page: {html}")
-
-
-def _sorted_out(searcher: Searcher, query: list[str]) -> tuple[list[str], list[str]]:
-    """Pictures and ids, and words: what is neither, for an encoder that reads text.
-
-    A path is not words, even if there is no such file.
-    """
-    if not searcher.reader.reads_text:
-        return query, []
-    words = [one for one in query if not searcher.reader.knows(one) and not _like_a_path(one)]
-    return [one for one in query if one not in words], words
-
-
-def _like_a_path(text: str) -> bool:
-    from ..values.places import is_image_name
-
-    return any(sign in text for sign in "/\\") or is_image_name(text)
-
-
-def _threshold(
-    searcher: Searcher,
-    given: str | None,
-    false_alarm: float | None,
-    labels: str | None,
-    where: list[str] | None,
-) -> Threshold | float | None:
-    from ..values.errors import BadQuery
-
-    if given != "auto" and (false_alarm is not None or labels is not None):
-        raise BadQuery(
-            "only a threshold that is calibrated has a false-alarm rate and labels",
-            where="--false-alarm" if false_alarm is not None else "--labels",
-            hint="give --threshold auto, or leave this out",
-        )
-    if given is None:
-        return None
-    if given == "auto":
-        return searcher.calibrate(
-            labels, false_alarm=0.01 if false_alarm is None else false_alarm, where=where
-        )
-    try:
-        return float(given)
-    except ValueError:
-        raise BadQuery(
-            f"{given!r} is no threshold", where="--threshold", hint="give a number, or auto"
-        ) from None
 
 
 def opened_lines(near: Placed | None) -> list[str]:
@@ -230,39 +184,3 @@ def threshold_line(found: Threshold) -> str:
         f"of {found.false_alarm:g}, by {found.queries:,} queries ({found.by})"
         f"{'' if found.kept != found.kept else kept}"
     )
-
-
-def _as_json(hits: Hits, html: Path | None) -> dict[str, Any]:
-    rows = hits.attributes.to_pylist()
-    order, found = hits.order, []
-    for place, (item, score, path, row) in enumerate(
-        zip(hits.ids, hits.scores, hits.paths, rows, strict=True)
-    ):
-        found.append({"id": item, "score": round(float(score), 6), "path": str(path)})
-        if hits.boxes:
-            found[-1]["box"] = list(hits.boxes[place])
-        if hits.reranked is not None:
-            found[-1]["reranked"] = float(hits.reranked[place])
-        if hits.folded:
-            found[-1]["more"] = hits.folded[place]
-        found[-1]["attributes"] = row
-    known = {
-        "texts": list(hits.texts) or None,
-        "text_weight": hits.text_weight,
-        "rerank": order.rerank,
-        "threshold": order.threshold,
-        "calibrated": None if hits.calibrated is None else vars(hits.calibrated),
-        "index": hits.index,
-        "path": None if hits.index is None else hits.path,
-        "recall": hits.recall,
-    }
-    return {
-        "encoder": hits.encoder.name,
-        "fingerprint": hits.encoder.fingerprint,
-        "candidates": hits.candidates,
-        "best": None if hits.best is None else round(hits.best, 6),
-        **({"nothing_alike": hits.nothing_alike} if order.threshold is not None else {}),
-        **{name: value for name, value in known.items() if value is not None},
-        "hits": found,
-        **({"page": str(html)} if html is not None else {}),
-    }

@@ -21,8 +21,8 @@ SIDE = 224
 
 
 @dataclass(frozen=True)
-class Hit:
-    """One picture found.
+class Tile:
+    """One image found.
 
     Attributes:
         id: the item's id.
@@ -107,13 +107,13 @@ def _threshold(hits: Hits) -> str:
     return line + "."
 
 
-def _shown(hits: Hits) -> tuple[Hit, ...]:
+def _shown(hits: Hits) -> tuple[Tile, ...]:
     uris = thumbnails(hits.shown, SIDE)
     rows = hits.attributes.to_pylist()
     behind = hits.folded or (0,) * len(hits)
     reranked = [None] * len(hits) if hits.reranked is None else hits.reranked.tolist()
     return tuple(
-        Hit(
+        Tile(
             id=item,
             score=float(score),
             uri=uris.get(picture),

@@ -19,6 +19,7 @@ from .layout import Layout, find_layout
 from .paths import Paths
 from .tables import column, read_table, texts
 from .tags import Tags
+from .views import VIEWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,6 +168,10 @@ class Catalogue:
     def __repr__(self) -> str:
         tags = ", ".join(self.tags.category_names) or "none"
         return f"Catalogue({len(self):,} items; tags: {tags})"
+
+    def _repr_html_(self) -> str:
+        html: str = VIEWS.load("catalogue")(self)
+        return html
 
     @cached_property
     def position(self) -> dict[str, int]:

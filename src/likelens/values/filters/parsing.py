@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlglot import exp, parser
 from sqlglot.errors import ErrorLevel, ParseError
 
+from ..columns import nfc
 from ..errors import BadQuery, nearest
 from . import kinds
 from .expression import And, Compare, Filter, Has, IsNull, Like, Not, OneOf, Operator, Or, Value
@@ -64,6 +65,7 @@ class _Reader:
     """One text on its way to an expression."""
 
     def __init__(self, text: str, schema: pa.Schema) -> None:
+        text = nfc(text)  # as cells are
         self.text, self.schema = text, schema
         self.lower: dict[str, list[str]] = {}
         for name in schema.names:
