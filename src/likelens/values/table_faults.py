@@ -76,7 +76,7 @@ def fault_in(path: Path) -> str:
         return error.what.partition(": ")[2]
     rows = _reader(io.StringIO(text, newline=""), delimiter_of(path))
     try:
-        header = next(rows, [])
+        header: list[str] = next(rows, [])
         for row in rows:
             if row and len(row) != len(header):
                 has = plural(len(row), "cell")

@@ -35,6 +35,7 @@ SUFFIXES = (".csv", ".tsv", ".parquet", *JSON_SUFFIXES)
 _PIECE = 4096  # texts in a piece of a column
 _BLOCK = 1 << 20  # bytes of CSV that are parsed at a time
 _LARGEST_BLOCK = 1 << 30
+_ROW_TOO_LONG = ("straddling", "Empty CSV file or block")  # what Arrow says of a row
 _MANY_CELLS = 100_000_000
 _FULL = 0.05  # of a table of many cells, at least
 
@@ -175,7 +176,11 @@ def _read_csv(path: Path, missing: tuple[str, ...]) -> tuple[list[str], list[pa.
     _refuse_repeated(header, path)
     line = open_quote(path, delimiter)
     if line is not None:
-        raise ValueError(f"the quotation mark on line {line:,} is not closed")
+        raise BadTable(
+            f"the table cannot be read: the quotation mark on line {line:,} is not closed",
+            where=str(path),
+            hint='close it; within a cell in quotation marks, write "" for one',
+        )
     kinds = csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()),
         strings_can_be_null=False,
@@ -185,7 +190,7 @@ def _read_csv(path: Path, missing: tuple[str, ...]) -> tuple[list[str], list[pa.
     try:
         table = csv.read_csv(path, parse_options=parse, convert_options=kinds)
     except pa.ArrowInvalid as error:
-        if "straddling" not in str(error) or block == _BLOCK:
+        if block == _BLOCK or not any(text in str(error) for text in _ROW_TOO_LONG):
             raise
         blocks = csv.ReadOptions(block_size=block)  # a row is longer than a block
         table = csv.read_csv(path, blocks, parse_options=parse, convert_options=kinds)
