@@ -14,6 +14,22 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures of modules and sessions do not write to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIKELENS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of one test, which starts empty."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LIKELENS_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder that holds data/ and weights/ (see docs/data.md); skips where there is none."""

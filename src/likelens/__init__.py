@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._check import Check, check
     from ._compare import compare
     from ._discover import DiscoveryBoard, discover
-    from ._embed import embed
+    from ._embed import embed, open_store
     from ._fuse import fuse
     from ._leaderboard import Leaderboard
     from ._pooling import Pooling, pool_catalogue
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .encoders.opening import open_encoder
     from .encoders.running import Running
     from .index.base import Index, build_index, load_index
-    from .store.base import open_store
     from .values.catalogue import Catalogue
     from .values.copurchases import PurchaseRelevance
     from .values.embeddings import Embeddings
@@ -80,7 +79,7 @@ _PLACES = {
     "measure": "_retrieval",
     "measure_rankings": "_retrieval",
     "open_encoder": "encoders.opening",
-    "open_store": "store.base",
+    "open_store": "_embed",
     "pool_catalogue": "_pooling",
     "rank_with": "_ranking",
     "relevance_of": "_protocol",

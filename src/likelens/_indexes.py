@@ -403,4 +403,4 @@ def _path(store: Store, encoder: str, kind: Index) -> Path | None:
 def _root(store: Store) -> Path | None:
     from .store.lance import LanceStore
 
-    return store.root / "indexes" if isinstance(store, LanceStore) else None
+    return store.home / "indexes" if isinstance(store, LanceStore) else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ._embed import EmbedRun, Progress, embed, fill_all, prepare_search
+from ._embed import EmbedRun, Measured, Progress, measure_all
 from .encoders.base import Encoder, FittedEncoder, VectorSource
 from .encoders.opening import open_encoder, open_encoders
 from .encoders.running import Running
@@ -69,21 +69,15 @@ class Filled:
     """The vectors of a catalogue by some encoders; each is read when it is asked for.
 
     Attributes:
-        catalogue: whose pictures.
-        store: where the vectors are kept.
-        names: under which name, by spec; vectors that come from no picture have none.
-        gallery: the store from which an encoder that learns from pictures takes what it
-            has learnt, where these are queries of another catalogue.
-        progress: told of every step.
-        errors: why an encoder failed, by spec.
+        measured: the vectors by content, and the store where they are kept.
+        encoders: those that were measured, by spec.
+        gallery: where these are queries of another catalogue: the vectors of that, from whose
+            images an encoder learns if it learns.
     """
 
-    catalogue: Catalogue
-    store: Store
-    names: Mapping[str, str]
-    gallery: Store | None = None
-    progress: Progress | None = None
-    errors: Mapping[str, LikelensError] = field(default_factory=dict)
+    measured: Measured
+    encoders: Mapping[str, Encoder]
+    gallery: Filled | None = None
 
     def read(self, encoder: Encoder | VectorSource) -> Embeddings:
         """One encoder's vectors.
@@ -94,23 +88,26 @@ class Filled:
             LikelensError: it failed, or stands on an encoder that cannot be had.
         """
         if isinstance(encoder, Encoder):
-            return self._kept(str(encoder.spec))
+            if self.gallery is not None and isinstance(encoder, FittedEncoder):
+                self.gallery.fit(encoder)
+            made = self.measured.read(encoder)
+            error = _error_of(self.measured.runs[str(encoder.spec)])
+            if error is not None:
+                raise error
+            return made
         running = encoder.running
+        return encoder.embeddings(
+            self.measured.survey.catalogue, lambda spec: self.read(self._opened(spec, running))
+        )
 
-        def by(spec: str) -> Embeddings:
-            if spec in self.names:
-                return self._kept(spec)
-            part = open_encoder(spec, running)
-            if self.gallery is not None and isinstance(part, FittedEncoder):
-                prepare_search(part, self.gallery)
-            return embed(self.catalogue, part, self.store, progress=self.progress)
+    def _opened(self, spec: str, running: Running | None) -> Encoder | VectorSource:
+        """A part; that of an encoder that was measured is not loaded again."""
+        return self.encoders.get(spec) or open_encoder(spec, running)
 
-        return encoder.embeddings(self.catalogue, by)
-
-    def _kept(self, spec: str) -> Embeddings:
-        if spec in self.errors:
-            raise self.errors[spec]
-        return self.store.embeddings(self.names[spec], self.catalogue.ids)
+    def fit(self, encoder: FittedEncoder) -> None:
+        """Have an encoder learn from these images, if it has not learnt yet."""
+        if not encoder.fitted:
+            self.measured.add([encoder])
 
 
 def fill_lineup(
@@ -119,17 +116,20 @@ def fill_lineup(
     store: Store,
     *,
     overwrite: bool = False,
-    gallery: Store | None = None,
+    gallery: Filled | None = None,
     progress: Progress | None = None,
 ) -> Filled:
-    """Makes the vectors that a store lacks: each picture is decoded once for all encoders.
+    """Makes the vectors that a store lacks: each image is decoded once for all encoders.
+
+    The items of the store are left alone, unless it has none: then it serves this catalogue, if
+    it is not one of queries.
 
     Args:
-        catalogue: whose pictures.
-        encoders: opened; for queries of another catalogue those that the gallery was
-            embedded with, which have learnt what they must.
-        store: of this catalogue.
-        overwrite: make all vectors anew.
+        catalogue: whose images.
+        encoders: opened; for queries of another catalogue those of the gallery, which have
+            learnt what they must.
+        store: where vectors are kept.
+        overwrite: make the vectors of these images anew.
         gallery: see ``Filled``.
         progress: told of every step.
 
@@ -148,14 +148,15 @@ def fill_lineup(
             hint="name each once",
         )
     seeing = [encoder for encoder in encoders if isinstance(encoder, Encoder)]
-    runs = fill_all(catalogue, seeing, store, overwrite=overwrite, progress=progress)
-    kept = {str(one.spec): run.name for one, run in zip(seeing, runs, strict=True)}
-    errors = {
-        str(one.spec): error
-        for one, run in zip(seeing, runs, strict=True)
-        if (error := _error_of(run)) is not None
-    }
-    return Filled(catalogue, store, kept, gallery, progress, errors)
+    measured = measure_all(
+        catalogue,
+        seeing,
+        store,
+        overwrite=overwrite,
+        serve_if_new=gallery is None,
+        progress=progress,
+    )
+    return Filled(measured, {str(one.spec): one for one in seeing}, gallery)
 
 
 def _error_of(run: EmbedRun) -> LikelensError | None:

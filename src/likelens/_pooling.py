@@ -191,8 +191,7 @@ def pool_catalogue(
     Args:
         catalogue: the gallery.
         encoders: their specs.
-        store: where vectors are kept, those of ``queries`` in one beside it whose name ends
-            in ``-queries``; None keeps them in memory only.
+        store: where vectors are kept, also those of ``queries``; None keeps them in memory only.
         queries: another catalogue to ask with ("in the wild"); None where the items ask.
             A query whose picture is the same file as an item's never finds that item.
         k: how many candidates of each encoder.

@@ -169,7 +169,7 @@ class TestScores:
             for metric, score in scores.items():
                 assert entry.figures[metric].mean == pytest.approx(score, abs=1e-6), metric
             assert entry.unjudged == pytest.approx(shares)
-        assert open_store(tmp_path / "store-queries").cards()
+        assert open_store(tmp_path / "store").catalogue().ids == catalogue.ids
         again = discover(catalogue, LINEUP, judged, tmp_path / "store", queries=wild, k=KS)
         assert again.table.drop_columns(["fingerprint"]).equals(
             board.table.drop_columns(["fingerprint"])

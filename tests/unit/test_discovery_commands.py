@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conftest import paint
-from likelens import Catalogue, garments
+from likelens import Catalogue, garments, open_store
 from likelens.presets import Row
 from likelens.report.sections import Sheet
 from likelens.reproduce import discovery, table_sections, write_tables
@@ -137,7 +137,9 @@ class TestEvaluate:
         )  # fmt: skip
         assert code == 0
         assert json.loads(out)["statistics"]["queries"] == 7
-        assert (tmp_path / "r" / "store-queries").is_dir()
+        store = open_store(tmp_path / "r" / "store")
+        assert store.catalogue().ids == Catalogue.open(source).ids, "the gallery is served"
+        assert len(store.known(COLOUR)) == len(store.catalogue()) + 20
         page = (tmp_path / "r" / "discovery.html").read_text()
         assert "queries, in the wild" in page
         assert "--queries" in page
@@ -152,7 +154,7 @@ class TestEvaluate:
             source.parent / "wild", "--store", ".",
         )  # fmt: skip
         assert code == 0
-        assert (tmp_path / "here-queries").is_dir()
+        assert (tmp_path / "here" / "store.json").is_file()
 
     def test_a_pool_that_annotate_wrote(self, likelens, source, judged, tmp_path):
         code, _, _ = likelens(

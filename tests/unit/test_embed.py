@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,21 +99,65 @@ def test_a_second_run_does_nothing(catalogue, tmp_path):
     assert (run.embedded, run.kept, again.seen) == (0, 8, 0)
 
 
-def test_only_what_is_new_is_embedded_and_what_is_gone_is_forgotten(catalogue, tmp_path):
+def test_items_are_added_and_updated_and_only_a_sync_removes(catalogue, tmp_path):
     store = open_store(tmp_path / "store")
     fill(catalogue, MeanColour(), store)
     paint(catalogue.paths[2], 102)
     paint(tmp_path / "images" / "8.png", 8)
-    table = tmp_path / "shop.csv"
-    lines = [line for line in table.read_text().splitlines() if not line.startswith("5,")]
-    table.write_text("\n".join([*lines, "8,red,shoe,1"]) + "\n")
-    changed = Catalogue.open(table)
-    run = fill(changed, MeanColour(), store)
-    assert (run.embedded, run.kept, run.forgotten) == (2, 6, 2)
-    made = store.embeddings("test:mean", changed.ids)
-    assert made.ids == changed.ids
-    np.testing.assert_array_equal(made.vectors, expected(changed))
-    assert store.items()["id"].to_pylist() == list(changed.ids)
+    table = tmp_path / "part.csv"
+    table.write_text("id,kind,stock\n2,boot,7\n8,shoe,1\n")
+    part = Catalogue.open(table, images=tmp_path / "images")
+    run = fill(part, MeanColour(), store)
+    assert (run.embedded, run.kept, run.forgotten) == (2, 0, 0)
+    items = store.items()
+    assert items["id"].to_pylist() == [*catalogue.ids, "8"]
+    assert items["kind"].to_pylist() == ["shirt"] * 2 + ["boot", "shirt"] + ["shoe"] * 5
+    assert items["price"].to_pylist() == [*(number + 0.5 for number in range(8)), None]
+    assert items["stock"].to_pylist() == [None, None, 7, *[None] * 5, 1]
+    whole = store.catalogue()
+    made = store.embeddings("test:mean", whole.ids)
+    np.testing.assert_array_equal(made.vectors, expected(whole))
+    run = fill(part, MeanColour(), store, sync=True)
+    assert (run.embedded, run.kept, run.forgotten) == (0, 2, 7)
+    assert run.removed == [item for item in catalogue.ids if item != "2"]
+    assert run.removed_columns == ["colour", "price"]
+    assert store.items()["id"].to_pylist() == ["2", "8"]
+    back = MeanColour()
+    assert fill(catalogue, back, store).embedded == back.seen == 0, "vectors stay, by content"
+
+
+def test_a_column_of_another_type_is_refused_before_anything_changes(catalogue, tmp_path):
+    store = open_store(tmp_path / "store")
+    fill(catalogue, MeanColour(), store)
+    table = tmp_path / "part.csv"
+    table.write_text("id,price\n2,7\n")
+    fill(Catalogue.open(table, images=tmp_path / "images"), MeanColour(), store)
+    assert store.items()["price"].to_pylist()[2] == 7.0, "whole numbers join others"
+    before = store.items()
+    table.write_text("id,price\n2,cheap\n")
+    with pytest.raises(BadTable, match="'price' holds double in the store and string") as caught:
+        fill(Catalogue.open(table, images=tmp_path / "images"), MeanColour(), store)
+    assert "--sync" in caught.value.hint
+    assert store.items().equals(before)
+
+
+@pytest.mark.parametrize("fault", ["gone", "empty", "garbage"])
+def test_unreadable_images_remove_nothing(catalogue, tmp_path, fault):
+    store = open_store(tmp_path / "store")
+    made = embed(catalogue, MeanColour(), store)
+    before = store.items()
+    for path in catalogue.paths:
+        path.unlink() if fault == "gone" else path.write_bytes(b"" if fault == "empty" else b"GIF")
+    run = fill(catalogue, MeanColour(), store, sync=True)
+    assert len(run.failures) == 8
+    assert store.items().equals(before)
+    again = store.embeddings("test:mean", catalogue.ids)
+    np.testing.assert_array_equal(again.vectors, made.vectors)
+    assert len(again.failures) == 8
+    for number, path in enumerate(catalogue.paths):
+        paint(path, number)
+    encoder = MeanColour()
+    assert len(embed(catalogue, encoder, store).failures) == encoder.seen == 0
 
 
 def test_a_touched_file_is_not_embedded_again(catalogue, tmp_path):
@@ -142,20 +185,21 @@ def test_a_slow_disk_is_looked_at_in_threads_and_gives_the_same(many, tmp_path, 
     store = open_store(tmp_path / "store")
     slow = survey.survey_files(many, store, lambda *_: None)
     np.testing.assert_array_equal(slow.digests, quick.digests)
-    assert store.items()["id"].to_pylist() == list(many.ids)
+    assert slow.files.equals(quick.files)
     assert set(threads[:7]) == {threading.get_ident()}
     assert threading.get_ident() not in threads[7:]
 
 
 def test_items_are_written_in_pieces_and_replaced_as_a_whole(many, tmp_path, monkeypatch):
     import likelens.store.lance as module
+    import likelens.store.tables as tables
 
     monkeypatch.setattr(module, "PIECE_BYTES", 2000)
     store = open_store(tmp_path / "store")
     fill(many, MeanColour(), store)
     before = store.items()
     place = tmp_path / "store" / "items.lance"
-    assert len(module.lance.dataset(place).get_fragments()) > 5
+    assert len(tables.lance.dataset(place).get_fragments()) > 5
     turned = before.take(list(range(len(before)))[::-1])
 
     def killed():
@@ -164,12 +208,12 @@ def test_items_are_written_in_pieces_and_replaced_as_a_whole(many, tmp_path, mon
 
     batches = module.pa.RecordBatchReader.from_batches(turned.schema, killed())
     with pytest.raises(OSError, match="no space left"):
-        module.lance.write_dataset(batches, place, mode="overwrite", max_rows_per_file=20)
+        tables.lance.write_dataset(batches, place, mode="overwrite", max_rows_per_file=20)
     assert store.items().equals(before)
     store.put_items(turned)
     assert store.items().equals(turned)
     kept = list((place / "data").iterdir())
-    assert len(kept) == len(module.lance.dataset(place).get_fragments())
+    assert len(kept) == len(tables.lance.dataset(place).get_fragments())
 
 
 def test_identical_files_are_embedded_once(catalogue, tmp_path):
@@ -228,7 +272,7 @@ def test_a_later_copy_gets_the_vector_that_is_there(catalogue, tmp_path):
     shutil.copy(catalogue.paths[1], catalogue.paths[4])
     encoder = MeanColour()
     run = fill(catalogue, encoder, open_store(tmp_path / "store"))
-    assert (run.embedded, run.copied, encoder.seen) == (0, 1, 0)
+    assert (run.embedded, run.kept, encoder.seen) == (0, 8, 0)
     made = embed(catalogue, encoder, tmp_path / "store")
     np.testing.assert_array_equal(made.vectors[4], made.vectors[1])
 
@@ -305,14 +349,6 @@ def test_another_name_for_the_same_encoder_finds_its_vectors(catalogue, tmp_path
     assert fill(catalogue, alias, open_store(tmp_path / "store")).kept == 8
 
 
-def test_another_catalogue_is_refused(catalogue, tmp_path):
-    embed(catalogue, MeanColour(), tmp_path / "store")
-    paint(tmp_path / "other" / "x.png", 1)
-    with pytest.raises(BadTable, match="the store holds another catalogue"):
-        embed(Catalogue.open(tmp_path / "other"), MeanColour(), tmp_path / "store")
-    assert len(open_store(tmp_path / "store").known("test:mean")) == 8
-
-
 def test_a_folder_that_is_no_store(tmp_path):
     (tmp_path / "file.txt").write_text("x")
     for place in (tmp_path, tmp_path / "file.txt"):
@@ -324,7 +360,7 @@ def test_a_folder_that_is_no_store(tmp_path):
 
 @pytest.mark.parametrize("mark", ["{", "[]", '{"format": 99}'])
 def test_a_damaged_or_newer_store(tmp_path, mark):
-    open_store(tmp_path / "store")
+    (tmp_path / "store").mkdir()
     (tmp_path / "store" / "store.json").write_text(mark)
     with pytest.raises(StoreBroken, match=r"cannot be read|has format 99"):
         open_store(tmp_path / "store")
@@ -380,19 +416,6 @@ def test_an_odd_picture_or_a_fault_of_the_network_ends_nothing(catalogue):
     np.testing.assert_array_equal(made.vectors, expected(catalogue)[good])
 
 
-def test_most_of_a_store_is_not_lost_by_mistake(tmp_path):
-    for number in range(210):
-        paint(tmp_path / "images" / f"{number:03}.png", number, (2, 2))
-    whole = Catalogue.open(tmp_path / "images")
-    embed(whole, MeanColour(), tmp_path / "store")
-    part = whole.take(whole.ids[:50])
-    with pytest.raises(BadTable, match="160 of its 210 items"):
-        embed(part, MeanColour(), tmp_path / "store")
-    assert len(open_store(tmp_path / "store").known("test:mean")) == 210
-    assert len(embed(part, MeanColour(), tmp_path / "store", forget=True)) == 50
-    assert len(open_store(tmp_path / "store").known("test:mean")) == 50
-
-
 class Killed(BaseException):
     """Stands for kill -9: nothing may be done after it."""
 
@@ -427,8 +450,8 @@ def test_a_run_killed_around_any_call_of_the_store_goes_on(
     np.testing.assert_array_equal(made.vectors, expected(catalogue))
     tables = next((tmp_path / "store").glob("encoders/*/vectors.lance/data"))
     assert len(list(tables.iterdir())) == 1, "compacted in the end"
-    kept = open_store(tmp_path / "store").read("test:mean")
-    assert sorted(kept.ids) == sorted(catalogue.ids), "no row twice"
+    kept = open_store(tmp_path / "store").known("test:mean")
+    assert len(kept) == len(set(kept.to_pylist())) == 8, "no row twice"
 
 
 def test_a_store_cut_off_while_it_was_made(catalogue, tmp_path):
@@ -449,7 +472,7 @@ def test_a_damaged_part_is_named(catalogue, tmp_path, name):
         shutil.rmtree(part)
     else:
         part.write_bytes(b"{")
-    with pytest.raises(StoreBroken, match="cannot be read or written"):
+    with pytest.raises(StoreBroken, match="a part of the store"):
         embed(catalogue, MeanColour(), tmp_path / "store")
 
 
@@ -494,13 +517,13 @@ def many(tmp_path):
 def test_damaged_vectors_are_one_sentence_and_can_be_made_anew(many, tmp_path, monkeypatch):
     store = open_store(tmp_path / "store")
     embed(many, MeanColour(), store)
-    read = type(store).read
+    read = type(store).vectors
 
-    def damaged(self, name):
-        kept = read(self, name)
-        return replace(kept, vectors=np.full_like(kept.vectors, np.nan))
+    def damaged(self, name, digests):
+        found, vectors = read(self, name, digests)
+        return found, np.full_like(vectors, np.nan)
 
-    monkeypatch.setattr(type(store), "read", damaged)
+    monkeypatch.setattr(type(store), "vectors", damaged)
     with pytest.raises(StoreBroken, match=r"300 of 300 vectors hold NaN.*\n.*\n.*--overwrite -e"):
         store.embeddings("test:mean", many.ids)
 
@@ -514,7 +537,7 @@ def test_a_damaged_table_of_items_is_one_sentence_and_costs_no_vector(many, tmp_
         lambda: embed(many, MeanColour(), store),
         lambda: open_store(store).matching("kind = 'k1'"),
     ):
-        with pytest.raises(StoreBroken, match="cannot be read or written") as caught:
+        with pytest.raises(StoreBroken, match="a part of the store") as caught:
             read()
         assert "items.lance" in caught.value.where
     assert "the vectors are kept" in caught.value.hint

@@ -72,7 +72,7 @@ def test_a_filter_asked_after_the_store_changed(shop, store):
     searcher = Searcher(store, "opencv:colour")
     lines = shop.read_text().splitlines()
     shop.write_text("\n".join([lines[0], *reversed(lines[3:])]) + "\n")
-    embed(Catalogue.open(shop), "opencv:colour", store)
+    embed(Catalogue.open(shop), "opencv:colour", store, sync=True)
     assert set(searcher.search("2", where="kind = 'shoe'", k=20).ids) == set("4567")
 
 
@@ -158,7 +158,8 @@ def test_what_cannot_be_searched(store, tmp_path):
             search(store, nothing)
     with pytest.raises(BadQuery, match="character 14: ';' is not allowed"):
         search(store, "1", where="kind = 'shoe'; price > 3")
-    open_store(tmp_path / "empty")
+    with open_store(tmp_path / "empty").writing():
+        pass
     with pytest.raises(BadTable, match="vectors by 0 encoders"):
         Searcher(tmp_path / "empty")
 

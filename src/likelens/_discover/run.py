@@ -19,6 +19,7 @@ from .._protocol import same_files
 from ..encoders.running import Running
 from ..metrics._negatives import HIGH
 from ..store.base import Store, open_store
+from ..store.memory import MemoryStore
 from ..values.arrays import Positions
 from ..values.catalogue import Catalogue
 from ..values.errors import BadSpec, BadTable, first_few, nearest
@@ -67,8 +68,7 @@ def discover(
         catalogue: the gallery, and the queries too if there are no others.
         encoders: their specs, or encoders.
         judgements: of pairs of ids, 1 for alike and 0 for not; or their file.
-        store: where vectors are kept, those of ``queries`` in a folder beside it whose name
-            ends in ``-queries``; None keeps them in memory only.
+        store: where vectors are kept, also those of ``queries``; None keeps them in memory only.
         queries: another catalogue whose pictures ask, as customers take them.
         k: cut-offs of HR and MRR.
         definition: of HR@k and MRR@k, see ``metrics.discovery_of_pairs``. With ``release``
@@ -123,7 +123,8 @@ def discover(
     if pool is not None:
         read_pool(pool, whole)  # refuses a wrong file before any work
     opened, missing = open_lineup(encoders, running)
-    vectors = Vectors(catalogue, queries, opened, open_store(store), overwrite, progress)
+    kept = open_store(store)
+    vectors = Vectors(catalogue, queries, opened, kept, overwrite, progress)
     missing |= vectors.missing
     pairs, asked, more = embedded(pairs, whole, vectors)
     contest = Contest(asked, pairs, setting, vectors, progress)
@@ -137,7 +138,7 @@ def discover(
         "pool-k": pool_k,
         "different-products": different_products or None,
         "skip-unknown": skip_unknown or None,
-        "store": None if store is None or isinstance(store, Store) else str(store),
+        "store": None if isinstance(kept, MemoryStore) else kept.place,
     }
     board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
     if catalogue.layout.given.get("tags"):

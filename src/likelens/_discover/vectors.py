@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from .._embed import Progress
 from .._lineup import Filled, fill_lineup, why
 from ..encoders.base import Encoder, VectorSource
-from ..store.base import Store, open_store
-from ..store.memory import MemoryStore
+from ..store.base import Store
 from ..values.arrays import Floats
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
@@ -46,16 +44,12 @@ class Vectors:
         self.ids = [set(catalogue.ids), set((queries or catalogue).ids)]
         self.encoders = [one for one in opened if self._noted(one, self.gallery, 0)]
         if queries is not None:
-            beside = None
-            if not isinstance(store, MemoryStore):
-                place = Path(store.place).resolve()
-                beside = place.with_name(f"{place.name}-queries")
             self.queries = fill_lineup(
                 queries,
                 self.encoders,
-                open_store(beside),
+                store,
                 overwrite=overwrite,
-                gallery=store,
+                gallery=self.gallery,
                 progress=progress,
             )
             self.encoders = [one for one in self.encoders if self._noted(one, self.queries, 1)]

@@ -1,13 +1,12 @@
-"""The files behind a catalogue: what they hold, and which cannot be read."""
+"""The images of a catalogue: the digest of each file, and which cannot be read."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..store.base import BOX, FILE, Store
 from ..values.arrays import Array, Positions
 from ..values.boxes import box_text
 from ..values.catalogue import Catalogue
-from ..values.errors import BadImage, BadTable, first_few
+from ..values.errors import BadImage
 from ..values.tables import text_column
 from .threads import in_order
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """Told of every step: what is done, how much of it, and out of how many."""
-
-FEW_ITEMS = 100
-"""So many items of a store may always go; more only if they are not the most."""
 
 _LOOKS = 64  # files that are looked at in one go
 _QUICK = 1e-4  # seconds for a file, above which threads look at the rest
@@ -45,15 +41,19 @@ class Survey:
     Attributes:
         catalogue: whose pictures.
         ids: (n,) of its items, in Arrow.
-        digests: (n,) of dtype S32, which is small: digest of each picture's file and, where
+        digests: (n,) of dtype S32, which is small: digest of each image's file and, where
             only a box of it counts, of that box; empty where it cannot be read.
+        files: the columns of ``FILE`` and ``BOX``.
         failures: (id, path, reason) of each file that cannot be read.
+        unopened: rows whose files were read, and could not be opened as images.
     """
 
     catalogue: Catalogue
     ids: pa.ChunkedArray
     digests: Array
+    files: pa.Table
     failures: list[tuple[str, str, str]]
+    unopened: set[int] = field(default_factory=set)
 
     @property
     def readable(self) -> Array:
@@ -75,6 +75,13 @@ class Survey:
         Raises:
             BadImage: they cannot be read, or the file holds something else by now.
         """
+        try:
+            return self._open(row)
+        except BadImage:
+            self.unopened.add(row)
+            raise
+
+    def _open(self, row: int) -> npt.NDArray[np.uint8]:
         path, boxes = self.catalogue.paths.text(row), self.catalogue.boxes
         content = read_bytes(path)
         box = None if boxes is None else box_text(boxes[row])
@@ -111,31 +118,8 @@ class _Look(NamedTuple):
     reason: str
 
 
-def check_catalogue(catalogue: Catalogue, store: Store, *, forget: bool) -> None:
-    """Refuse to lose the vectors of a catalogue that is not this one, or hardly.
-
-    Raises:
-        BadTable: no item of the store is in the catalogue, or few of many are.
-    """
-    import pyarrow.compute as pc
-
-    ids = store.items()["id"]
-    if not len(ids):
-        return
-    gone = ids.filter(pc.invert(pc.is_in(ids, text_column(catalogue.ids))))
-    if forget or (len(gone) < len(ids) and len(gone) <= max(len(ids) / 2, FEW_ITEMS)):
-        return
-    raise BadTable(
-        f"the store holds another catalogue: {len(gone):,} of its {len(ids):,} items "
-        f"({first_few(sorted(gone.to_pylist()))}) are not among these {len(catalogue):,} "
-        f"({first_few(catalogue.ids)})",
-        where=store.place,
-        hint="give another --store, or let them go with --forget",
-    )
-
-
 def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
-    """Digest of every file; only files whose size or time has changed are read."""
+    """Digest of every file; a file is read unless the store has its path, size and time."""
     import pyarrow as pa
 
     ids, looks, failures = text_column(catalogue.ids), list[_Look](), list[tuple[str, str, str]]()
@@ -150,11 +134,11 @@ def survey_files(catalogue: Catalogue, store: Store, say: Progress) -> Survey:
         if (row + 1) % _LOOKS == 0 or row + 1 == len(catalogue):
             say("looking at files", row + 1, len(catalogue))
     table = pa.concat_tables(files)
-    store.put_items(_items(catalogue, ids, table))
     digests = [np.array(part.to_pylist(), "S32") for part in table["_digest"].chunks]
-    del files, table
+    del files
     pa.default_memory_pool().release_unused()  # else it is kept, at twice the size
-    return Survey(catalogue, ids, np.concatenate([np.zeros(0, "S32"), *digests]), failures)
+    digest = np.concatenate([np.zeros(0, "S32"), *digests])
+    return Survey(catalogue, ids, digest, table, failures)
 
 
 def _looks(catalogue: Catalogue, before: _Before) -> Iterator[_Look]:
@@ -235,18 +219,3 @@ def _table(looks: Sequence[_Look]) -> pa.Table:
             for name, cells, kind in zip((*FILE, BOX), columns, kinds, strict=True)
         }
     )
-
-
-def _items(catalogue: Catalogue, ids: pa.ChunkedArray, files: pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    attributes = catalogue.attributes
-    columns = {"id": ids}
-    for place, name in enumerate(attributes.column_names):
-        plain = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
-        while plain in columns:
-            plain += "_"  # two names that differ only in what had to go
-        columns[plain] = attributes.column(place)
-    for name in FILE if catalogue.boxes is None else (*FILE, BOX):
-        columns[name] = files[name]
-    return pa.table(columns)

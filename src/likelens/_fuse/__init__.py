@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from .._embed import Progress, fill_all
+from .._embed import Progress, measure_all
 from ..encoders.base import Encoder
 from ..encoders.fused import join, seeing
 from ..encoders.opening import open_encoders
@@ -71,8 +71,8 @@ def fuse(
     encoders = _opened(catalogue, specs, held_out, running)
     tags, notes, weights = _tags(catalogue, weights)
     kept = open_store(store)
-    runs = fill_all(catalogue, encoders, kept, progress=progress)
-    found = [kept.embeddings(run.name, catalogue.ids) for run in runs]
+    measured = measure_all(catalogue, encoders, kept, progress=progress)
+    found = [measured.read(encoder) for encoder in encoders]
     ids, lost = _common(catalogue, found)
     sides = _split(catalogue.take(ids), held_out, seed)
     training, judging = (_Side(found, tags.take(side), side, self_pairs) for side in sides)

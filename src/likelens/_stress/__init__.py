@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._degrade import KINDS, LEVELS, check_level, degrade
-from .._embed import Progress, prepare_search
+from .._embed import Progress, measure_all
 from ..encoders.base import Encoder, VectorSource, cores
 from ..encoders.opening import open_encoders
 from ..encoders.running import Running
@@ -76,7 +76,7 @@ def stress(
         catalogue: with tags; ``Leaderboard.catalogue`` for the items of a comparison.
         encoders: their specs. Those that have vectors but see no pixels are passed over,
             with a note.
-        store: where ``compare`` or ``embed`` kept the vectors of the pictures as they are.
+        store: where vectors of the images as they are are kept; those that it lacks are made.
         levels: of 0 to 5; level 0 is measured in any case.
         kinds: of ``KINDS``.
         max_queries: so many items at most, drawn with the seed from those with tags.
@@ -112,7 +112,11 @@ def stress(
         if not isinstance(one, Encoder)
     ]
     tags = catalogue.tags if weights is None else catalogue.tags.weighted(weights)
-    seeing, names, common, vectors = _clean(catalogue, seeing, open_store(store), notes)
+    seeing, names, common, vectors = _clean(catalogue, seeing, open_store(store), notes, progress)
+    gone = [item for item in catalogue.ids if item not in set(common)]
+    if gone:
+        which = plural(len(gone), "item")
+        notes.append(f"{which} without a vector by some encoder left out: {first_few(gone)}")
     catalogue, tags = catalogue.take(common), tags.take(common)
     rows = _draw(tags.matrix, max_queries, seed)
     found = [_Found(vectors.pop(0), tags.matrix, rows, conditions) for _ in names]
@@ -176,7 +180,11 @@ def _conditions(levels: Iterable[int], kinds: Iterable[str]) -> list[Condition]:
 
 
 def _clean(
-    catalogue: Catalogue, encoders: Sequence[Encoder], store: Store, notes: list[str]
+    catalogue: Catalogue,
+    encoders: Sequence[Encoder],
+    store: Store,
+    notes: list[str],
+    progress: Progress | None,
 ) -> tuple[list[Encoder], list[str], list[str], list[Floats]]:
     """Encoders with vectors, their names and vectors, on the items that all have a vector of.
 
@@ -185,13 +193,14 @@ def _clean(
     Raises:
         LikelensError: not one of them has vectors.
     """
+    measured = measure_all(catalogue, encoders, store, progress=progress)
     having: list[Encoder] = []
     everything: list[Embeddings] = []
     for one in encoders:
         try:
-            found = store.embeddings(prepare_search(one, store), catalogue.ids)
+            found = measured.read(one)
             if not len(found) and (having or one is not encoders[-1]):
-                notes.append(f"left out: {one.spec}: the store has no vector of these items by it")
+                notes.append(f"left out: {one.spec}: it has no vector of these items")
                 continue
             everything.append(found)
             having.append(one)

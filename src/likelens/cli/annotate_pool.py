@@ -47,7 +47,7 @@ def pool(
     store: Annotated[
         Path | None,
         typer.Option(
-            help="Folder where the vectors are kept (default: store, beside OUT).",
+            help="Folder where the vectors are kept (default: store, beside OUT, and the cache).",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +71,7 @@ def pool(
         found = pool_catalogue(
             catalogue,
             specs,
-            out.parent / "store" if store is None else store,
+            options.measuring_store(store, out.parent / "store"),
             queries=asked,
             k=k,
             sample=sample,

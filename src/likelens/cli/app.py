@@ -18,10 +18,12 @@ from .evaluate import evaluate, evaluate_by_tags
 from .index import app as index_app
 from .reproduce import app as reproduce_app
 from .search import search
+from .store import app as store_app
 
 if TYPE_CHECKING:
     from ..encoders.base import Encoder
     from ..encoders.running import Running
+    from ..store.base import Store
 
 app = App(
     name="likelens",
@@ -40,6 +42,7 @@ app.command()(evaluate)
 app.add_typer(index_app, name="index")
 app.add_typer(reproduce_app, name="reproduce")
 app.command()(search)
+app.add_typer(store_app, name="store")
 
 DEMO_ENCODERS = (
     "opencv:colour",
@@ -82,6 +85,7 @@ def demo(
 ) -> None:
     """Draw a catalogue of garments, rank encoders on it, and write a report. Needs no network."""
     from .. import garments
+    from .._embed import fill_all, open_store
     from ..values.catalogue import Catalogue
 
     with show.progress_bar() as progress:
@@ -89,11 +93,14 @@ def demo(
         source = garments.create(out / "catalogue", items=items, seed=seed)
         progress("drawing garments", items, items)
     specs = list(dict.fromkeys([*DEMO_ENCODERS, *(encoder or [])]))
+    catalogue, store = Catalogue.open(source), open_store(out / "store")
+    _check_demo_store(store, source.parent)
+    fill_all(catalogue, [], store, sync=True)  # measuring would leave the items of a demo before
     evaluate_by_tags(
-        Catalogue.open(source),
+        catalogue,
         specs,
         out / "report",
-        out / "store",
+        store,
         recipe="released",
         self_pairs="exclude",
         seed=seed,
@@ -120,15 +127,17 @@ def embed(
     runtime: options.Runtime = "auto",
     compile: options.Compile = False,  # noqa: A002 - the option's name
     overwrite: options.Overwrite = False,
+    sync: options.Sync = False,
     forget: options.Forget = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Turn a catalogue's pictures into vectors, and keep them in a store. Stopped, it goes on.
+    """Add a catalogue's images to a store, and make the vectors that it lacks. Stopped, it resumes.
 
-    Encoders that cannot be opened or fail, and images that cannot be read, are noted and left
-    out; it fails only if no encoder has a vector of any image.
+    Items that SOURCE does not list stay, unless --sync is given. Encoders that cannot be opened or
+    fail, and images that cannot be read, are noted and left out; it fails only if no encoder has a
+    vector of any image.
     """
-    from .._embed import fill_all
+    from .._embed import fill_all, removed_text
     from ..encoders.running import Running
     from ..store.base import open_store
 
@@ -142,7 +151,7 @@ def embed(
     kept = open_store(store)
     with show.progress_bar() as progress:
         every = fill_all(
-            catalogue, opened, kept, overwrite=overwrite, forget=forget, progress=progress
+            catalogue, opened, kept, overwrite=overwrite, sync=sync or forget, progress=progress
         )
     runs = [run for run in every if run.error is None]
     for run in every:
@@ -150,6 +159,9 @@ def embed(
             if not runs:
                 raise run.error
             show.note(f"left out: {run.name}: {run.error.what}; {run.error.hint}")
+    removed = removed_text(runs[0].removed, runs[0].removed_columns)
+    if removed:
+        show.note(removed)
     if export is not None:
         from ..encoders.vectors import write_vectors
 
@@ -175,6 +187,22 @@ def doctor(as_json: options.AsJson = False) -> None:
         print_findings(findings)
     if not all(part["version"] for part in findings["libraries"]):
         raise typer.Exit(1)
+
+
+def _check_demo_store(store: Store, folder: Path) -> None:
+    """Refuse a store that serves other items than those of an earlier demo.
+
+    Raises:
+        BadTable: it does.
+    """
+    from ..values.errors import BadTable
+
+    if not all(folder.resolve() in path.resolve().parents for path in store.catalogue().paths):
+        raise BadTable(
+            "this store serves another catalogue than a demo's",
+            where=store.place,
+            hint="give another --out",
+        )
 
 
 def _pixel_encoders(specs: list[str], running: Running) -> list[Encoder]:

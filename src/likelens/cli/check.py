@@ -43,7 +43,7 @@ def check(
         found = run(
             catalogue,
             specs,
-            store or out / "store",
+            options.measuring_store(store, out / "store"),
             seed=seed,
             running=Running(device=device, runtime=runtime, compile=compile),
             progress=progress,

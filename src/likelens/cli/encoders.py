@@ -103,7 +103,7 @@ def fuse_encoders(
         found = fuse(
             catalogue,
             options.with_dtype(encoder or [], dtype),
-            store,
+            options.measuring_store(store, None),
             held_out=held_out,
             seed=seed,
             running=Running(device=device, runtime=runtime, compile=compile),

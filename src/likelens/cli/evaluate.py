@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .._stress import Stress
     from ..encoders.base import Encoder, VectorSource
     from ..encoders.running import Running
+    from ..store.base import Store
 
     Named = str | Encoder | VectorSource
 
@@ -195,7 +196,7 @@ def evaluate(
 
         chosen = with_layers(specs, options.columns(layers, "--layers") or [], running)
     settings = {"seed": seed, "overwrite": overwrite, "running": running}
-    kept = store or out / "store"
+    kept = options.measuring_store(store, out / "store")
     earlier = None if against is None else _earlier(against)
     if relevance is not None:
         settings |= {"k": k[0]} if k else {}
@@ -333,7 +334,7 @@ def evaluate_by_judgements(
     encoders: Sequence[Named],
     judgements: Path,
     out: Path,
-    store: Path,
+    store: Store,
     *,
     as_json: bool,
     earlier: Any,
@@ -364,7 +365,7 @@ def evaluate_by_tags(
     catalogue: Any,
     specs: Sequence[Named],
     out: Path,
-    store: Path,
+    store: Store,
     *,
     as_json: bool,
     earlier: Any = None,
@@ -399,7 +400,7 @@ def evaluate_by_tags(
 def _stress(
     board: Leaderboard,
     specs: Sequence[Named],
-    store: Path,
+    store: Store,
     queries: int,
     running: Running | None,
     progress: Progress,

@@ -15,6 +15,7 @@ from .command import AsJson
 from .completion import encoder_names, preset_names
 
 if TYPE_CHECKING:
+    from ..store.base import Store
     from ..values.spec import Spec
 
 __all__ = ["AsJson"]
@@ -50,13 +51,16 @@ Encoders = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make all vectors of these encoders anew.")
 ]
-Forget = Annotated[
-    bool, typer.Option("--forget", help="Let most of a store's items go, if SOURCE has them not.")
+Sync = Annotated[
+    bool,
+    typer.Option("--sync", help="Also remove the store's items and columns that SOURCE lacks."),
 ]
+Forget = Annotated[bool, typer.Option("--forget", help="The name of --sync before.", hidden=True)]
 StoreInOut = Annotated[
     Path | None,
     typer.Option(
-        help="Folder where the vectors are kept (default: OUT/store).", show_default=False
+        help="Folder where the vectors are kept (default: OUT/store, and the user's cache).",
+        show_default=False,
     ),
 ]
 Recipe = Annotated[
@@ -375,6 +379,14 @@ def open_other(source: Path, catalogue: Any) -> Any:
         hint=f"{last.hint}; options are about SOURCE, so what they should say of this table goes "
         "into a TOML file (table, images, id, ...), which is given in its place",
     ) from last
+
+
+def measuring_store(store: Path | None, default: Path | None) -> Store:
+    """The store that is named; else another one, which takes vectors from the user's cache."""
+    from ..store.base import open_store
+    from ..store.cache import with_cache
+
+    return with_cache(default) if store is None else open_store(store)
 
 
 def columns(texts: Sequence[str] | None, option: str) -> list[str] | None:

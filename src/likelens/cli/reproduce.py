@@ -68,7 +68,7 @@ def corrembed(
         found = measure(
             catalogue,
             rows,
-            store or out / "store",
+            options.measuring_store(store, out / "store"),
             items=items,
             recipe=recipe,
             self_pairs=self_pairs,
@@ -145,7 +145,7 @@ def engine(
         found = measure(
             catalogue,
             rows,
-            store or out / "store",
+            options.measuring_store(store, out / "store"),
             indexes=index or ENGINE_INDEXES,
             parents=find_parents(parents, parents_by, catalogue),
             second=None if second is None else Catalogue.open(second),
@@ -211,7 +211,7 @@ def discovery(
             catalogue,
             judgements,
             rows,
-            store or out / "store",
+            options.measuring_store(store, out / "store"),
             wild=None if wild is None else options.open_other(wild, catalogue),
             wild_judgements=wild_judgements,
             pool=pool,

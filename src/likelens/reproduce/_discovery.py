@@ -14,7 +14,7 @@ from .._embed import Progress
 from .._lineup import Named
 from ..encoders.running import Running
 from ..presets import Row
-from ..store.base import open_store
+from ..store.base import Store, open_store
 from ..values.catalogue import Catalogue
 from ..values.errors import BadSpec
 from ..values.qrels import Judgements
@@ -154,7 +154,7 @@ def discovery(
     catalogue: Catalogue,
     judgements: Judgements | str | os.PathLike[str],
     encoders: Sequence[str | Row],
-    store: str | os.PathLike[str] | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     *,
     wild: Catalogue | None = None,
     wild_judgements: Judgements | str | os.PathLike[str] | None = None,
@@ -206,7 +206,7 @@ def discovery(
     rows = list({row.spec: row for row in rows_of(encoders)}.values())
     opened, missing = open_rows(rows, running)
     lineup: list[Named] = [*opened, *controls(opened)]
-    kept = open_store(None) if store is None else store
+    kept = open_store(store)
     settings: dict[str, Any] = {
         "definition": definition,
         "negatives": negatives,

@@ -24,7 +24,8 @@ from ..encoders.running import Running
 from ..index.base import build_index
 from ..index.scan import COSINE
 from ..presets import Row
-from ..store.base import open_store
+from ..store.base import Store, open_store
+from ..store.memory import MemoryStore
 from ..values.catalogue import Catalogue
 from ..values.errors import BadSpec, BadTable, first_few
 from ..values.files import installed
@@ -66,7 +67,7 @@ class EngineRun:
 def engine(
     catalogue: Catalogue,
     encoders: Sequence[str | Row],
-    store: str | os.PathLike[str] | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     *,
     indexes: Sequence[str] = INDEXES,
@@ -113,7 +114,8 @@ def engine(
     _check(catalogue, second, settings, parents)
     opened, missing = _open(rows, running)
     labels = _labels([row for row, _ in opened])
-    first = measure_set(catalogue, opened, labels, open_store(store), settings, progress)
+    kept = open_store(store)
+    first = measure_set(catalogue, opened, labels, kept, settings, progress)
     missing = (*missing, *first.failed)
     other = None
     if second is not None:
@@ -121,9 +123,11 @@ def engine(
         had = [row for row, _ in opened if row in rows and row not in failed]
         opened = _open(had, running)[0]  # anew: vocabularies are learnt from the pictures
         only = Settings(settings.indexes[:1], per_class, k, seed)
-        beside = None if store is None else Path(store).with_name(f"{Path(store).name}-second")
+        place = None if isinstance(kept, MemoryStore) else f"{kept.place}-second"
+        beside = open_store(place)
+        beside.cache = kept.cache
         labels = _labels([row for row, _ in opened])
-        other = measure_set(second, opened, labels, open_store(beside), only, progress)
+        other = measure_set(second, opened, labels, beside, only, progress)
         missing = (*missing, *other.failed)
     found = EngineRun(first, other, parents, missing, settings, _run())
     if out is not None:

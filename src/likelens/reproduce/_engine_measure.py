@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._embed import Progress, embed
-from .._lineup import fill_lineup, why
+from .._embed import Progress, measure_all
+from .._lineup import Filled, why
 from .._protocol import Copies, choose_queries, find_copies, relevance_of
 from .._ranking import Rankings, joined, rank_with
 from .._retrieval import Retrieval, measure, measure_rankings
@@ -191,22 +191,18 @@ def measure_set(
         BadTable: too few pictures have a vector by every encoder.
     """
     say = progress or (lambda _label, _done, _total: None)
-    places, common = [], set(catalogue.ids)
+    seeing = [one for _, one in opened if isinstance(one, Encoder)]
+    filled = Filled(measure_all(catalogue, seeing, store, progress=progress), {})
+    common = set(catalogue.ids)
     working, failed = [], []
-    for (row, one), label, place in zip(
-        opened,
-        labels,
-        _embedded(catalogue, [one for _, one in opened], store, progress),
-        strict=True,
-    ):
+    for (row, one), label in zip(opened, labels, strict=True):
         try:
-            common &= set(place().ids)
+            common &= set(filled.read(one).ids)
         except LikelensError as error:
             failed.append((row, why(error)))
             if not of_encoder(error) or len(failed) == len(opened):
                 raise
             continue
-        places.append(place)
         working.append((row, one, label))
     lost = len(catalogue) - len(common)
     if lost:
@@ -219,14 +215,14 @@ def measure_set(
         )
     bench = _Bench(catalogue, settings)
     contenders = []
-    for number, ((row, one, label), place) in enumerate(zip(working, places, strict=True)):
+    for number, (row, one, label) in enumerate(working):
         say("searching", number, len(working))
-        contenders.append(bench.contender(row, one, label, place().take(catalogue.ids)))
+        embeddings = filled.read(one).take(catalogue.ids)
+        contenders.append(bench.contender(row, one, label, embeddings))
     say("searching", len(working), len(working))
     main = settings.indexes[0]
-    digest = dict(
-        zip(*(store.items()[name].to_pylist() for name in ("id", "_digest")), strict=True)
-    )
+    survey = filled.measured.survey
+    digest = dict(zip(survey.catalogue.ids, survey.digests.astype(str).tolist(), strict=True))
     return Measured(
         catalogue,
         bench.drawn,
@@ -241,25 +237,6 @@ def measure_set(
 def _order(contender: Contender, index: str, k: int) -> tuple[bool, float]:
     mean = contender.lookups[index].every.scores[f"P@{k}"].mean
     return contender.control, -mean if math.isfinite(mean) else math.inf
-
-
-def _embedded(
-    catalogue: Catalogue,
-    encoders: Sequence[Encoder | VectorSource],
-    store: Store,
-    progress: Progress | None,
-) -> list[Callable[[], Embeddings]]:
-    """Has all vectors made; how to get those of each encoder, for they are many."""
-    seeing = [one for one in encoders if isinstance(one, Encoder)]
-    filled = fill_lineup(catalogue, seeing, store, progress=progress)
-
-    def kept(encoder: Encoder) -> Callable[[], Embeddings]:
-        return lambda: filled.read(encoder)
-
-    def brought(source: VectorSource) -> Callable[[], Embeddings]:
-        return lambda: embed(catalogue, source, store, progress=progress)
-
-    return [kept(one) if isinstance(one, Encoder) else brought(one) for one in encoders]
 
 
 class _Bench:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from ..values.arrays import Array, Floats
 from ..values.boxes import box_rows, parse_box
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, EncoderCard
-from ..values.errors import BadShape, BadSpec, FingerprintMismatch, StoreBroken
+from ..values.errors import BadShape, BadSpec, BadTable, FingerprintMismatch, StoreBroken, first_few
 from ..values.paths import Paths
+from ..values.tables import text_column
 from ..values.tags import Tags
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 FILE = ("_path", "_size", "_mtime_ns", "_digest")
-"""Columns of ``Store.items`` that tell the picture's file: text, bytes, time, content.
+"""Columns of ``Store.items`` that tell the image's file: text, bytes, time, content.
 
 The time is the later one of its change and that of its inode: files that change places by
 renaming keep the first."""
@@ -34,47 +35,39 @@ renaming keep the first."""
 BOX = "_box"
 """Column of the box that counts, ``x,y,width,height``, only where a catalogue has boxes."""
 
-OWN = (*FILE, BOX)
+RELATIVE = "_relative"
+"""Column of the image's path as seen from the store's folder, in a store that has one."""
+
+OWN = (*FILE, BOX, RELATIVE)
 """Columns of ``Store.items`` that are neither the id nor an attribute."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What a store keeps of an encoder's run.
+class Store(ABC):
+    """The items of a catalogue that is served, and a cache of vectors by several encoders.
+
+    Vectors belong to the content that they were made from: to the digest of an image and of
+    the box in it. Items name the digest of their image. So the same content is embedded once,
+    and catalogues can share vectors. Whatever ``append`` has returned from stays, also when
+    the process is killed.
 
     Attributes:
-        ids: items, each once, in any order.
-        digests: content of the file behind each vector.
-        vectors: (n, d) float32.
-        failures: table of the pictures that could not be embedded.
-        images_per_second: NaN if unknown.
-    """
-
-    ids: list[str]
-    digests: list[str]
-    vectors: Floats
-    failures: pa.Table
-    images_per_second: float
-
-
-class Store(ABC):
-    """Keeps a catalogue's items and their vectors by several encoders.
-
-    Vectors belong to an item's id and to the digest of the file they were made
-    from, so that a changed picture is known. Whatever ``append`` has returned
-    from stays, also when the process is killed.
+        place: where it is, for messages.
+        cache: another store that is asked for vectors first, and gets those that are made.
     """
 
     place: str
-    """Where it is, for messages."""
+    cache: Store | None = None
+
+    upserting: ClassVar[Callable[..., Any] | None] = None
+    """What embeds and adds items for ``upsert``; set by the layer that has encoders."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[None]:
-        """Held while writing; refuses a second writer with StoreBroken."""
+    def writing(self, *, wait: bool = False) -> AbstractContextManager[None]:
+        """Held while the items are changed; refuses a second writer with StoreBroken, or waits."""
 
     @abstractmethod
     def items(self) -> pa.Table:
-        """A row per item, in catalogue order: id, attributes, the columns of ``FILE``, ``BOX``."""
+        """A row per item: id, attributes, and the columns of ``FILE``, ``BOX``, ``RELATIVE``."""
 
     @abstractmethod
     def put_items(self, items: pa.Table) -> None:
@@ -102,30 +95,56 @@ class Store(ABC):
         """The encoders that have vectors here, in order of arrival."""
 
     @abstractmethod
-    def create(self, card: EncoderCard) -> None:
-        """Make room for an encoder; whatever stood under its name is gone."""
+    def create(self, card: EncoderCard, *, overwrite: bool = False) -> str:
+        """Make room for an encoder, and return under which name.
+
+        Args:
+            card: of the encoder.
+            overwrite: remove all vectors that are kept under its name.
+        """
 
     @abstractmethod
-    def known(self, name: str) -> pa.Table:
-        """Columns id and digest: the items that have a vector, and the file behind each."""
+    def known(self, name: str) -> pa.ChunkedArray:
+        """The digests of which an encoder has vectors here, in the order they were added."""
 
     @abstractmethod
-    def append(
-        self, name: str, ids: Sequence[str], digests: Sequence[str], vectors: Floats
-    ) -> None:
-        """Keep some more vectors: all of them or, if interrupted, none."""
+    def append(self, name: str, digests: Sequence[str], vectors: Floats) -> None:
+        """Keep some more vectors: all of them or, if interrupted, none.
+
+        Of a digest that is there already, the new vector counts.
+        """
 
     @abstractmethod
-    def forget(self, name: str, ids: Sequence[str]) -> None:
-        """Remove the vectors of some items."""
+    def vectors(self, name: str, digests: pa.Array | pa.ChunkedArray) -> tuple[Array, Floats]:
+        """The vectors of some contents.
+
+        Args:
+            name: of the encoder.
+            digests: (n,) digests; null has no vector.
+
+        Returns:
+            (n,) bool, which of them have a vector, and (k, d) float32 those vectors, in order.
+        """
 
     @abstractmethod
-    def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
-        """End a run: note its failures and speed, and compact what was written."""
+    def drop(self, name: str, digests: pa.Array) -> None:
+        """Remove the vectors of some contents."""
 
     @abstractmethod
-    def read(self, name: str) -> Kept:
-        """All that is kept of an encoder's run."""
+    def finish(self, name: str, images_per_second: float | None) -> None:
+        """End a run: note its speed, and compact what was written."""
+
+    @abstractmethod
+    def images_per_second(self, name: str) -> float:
+        """The speed of the last run that measured it, or NaN."""
+
+    @abstractmethod
+    def failures(self, name: str) -> pa.Table:
+        """Of the items' images, those that could not be embedded: id, path and reason."""
+
+    @abstractmethod
+    def put_failures(self, name: str, failures: pa.Table) -> None:
+        """Replace that table."""
 
     @abstractmethod
     def state(self, name: str) -> dict[str, Array] | None:
@@ -134,6 +153,30 @@ class Store(ABC):
     @abstractmethod
     def put_state(self, name: str, state: dict[str, Array]) -> None:
         """Keep what a fitted encoder has learnt."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """A short text that changes whenever items or vectors do; cheap to get."""
+
+    @abstractmethod
+    def catalogues(self) -> list[str]:
+        """The names of the catalogues that share these vectors, ``""`` for the main one."""
+
+    @abstractmethod
+    def image_paths(self, items: pa.Table) -> Paths:
+        """Where the images of some items are, also after the store was moved with them."""
+
+    @abstractmethod
+    def used_digests(self) -> pa.ChunkedArray:
+        """The digests of all items, of every catalogue that shares these vectors."""
+
+    @abstractmethod
+    def verify(self) -> list[dict[str, str]]:
+        """Every file that is damaged: its ``file``, the ``problem`` and how to ``repair`` it."""
+
+    def key(self, card: EncoderCard) -> str:
+        """Under which name an encoder's vectors are kept."""
+        return card.name
 
     def find(self, card: EncoderCard) -> str | None:
         """The name under which an encoder's vectors are kept, or None.
@@ -155,18 +198,21 @@ class Store(ABC):
         boxes = [parse_box(box) for box in items[BOX].to_pylist()] if BOX in own else None
         return Catalogue(
             ids=ids,
-            paths=Paths(items["_path"].to_pylist()),
+            paths=self.image_paths(items),
             attributes=items.drop_columns(own),
             tags=Tags.from_columns({}, ids),
             boxes=None if boxes is None else box_rows([box for box in boxes if box]),
         )
 
     def embeddings(self, name: str, ids: Sequence[str]) -> Embeddings:
-        """The vectors of those items that have one of their present picture, in that order.
+        """The vectors of those items that have one of their image, in that order.
 
         Raises:
             BadSpec: the store has no such encoder; says which it has.
+            StoreBroken: its vectors are damaged.
         """
+        import pyarrow.compute as pc
+
         cards = {card.name: card for card in self.cards()}
         if name not in cards:
             raise BadSpec(
@@ -174,26 +220,189 @@ class Store(ABC):
                 where=self.place,
                 hint=f"embed them first; it has: {', '.join(cards) or 'none'}",
             )
-        kept = self.read(name)
-        items = self.items()
-        now = dict(zip(items["id"].to_pylist(), items["_digest"].to_pylist(), strict=True))
-        row = {
-            item: place
-            for place, (item, digest) in enumerate(zip(kept.ids, kept.digests, strict=True))
-            if now.get(item) == digest
-        }
-        found = tuple(item for item in ids if item in row)
-        places = np.array([row[item] for item in found], np.int64)
-        whole = len(places) == len(kept.ids) and (np.diff(places) == 1).all()
-        vectors = kept.vectors if whole else kept.vectors[places]
+        items, asked = self.items(), text_column(ids)
+        digests = items["_digest"].take(pc.index_in(asked, items["id"]))
+        failures = self.failures(name)
+        return self.read(name, cards[name], ids, digests, failures)
+
+    def read(
+        self,
+        name: str,
+        card: EncoderCard,
+        ids: Sequence[str],
+        digests: pa.Array | pa.ChunkedArray,
+        failures: pa.Table,
+    ) -> Embeddings:
+        """The vectors of some contents, as those of items.
+
+        Args:
+            name: under which the vectors are kept.
+            card: of the encoder.
+            ids: (n,) of the items.
+            digests: (n,) of their images.
+            failures: of the images that have no vector.
+
+        Raises:
+            StoreBroken: the vectors are damaged.
+        """
+        found, vectors = self.vectors(name, digests)
+        kept = tuple(ids)
+        if not found.all():
+            kept = tuple(item for item, there in zip(ids, found.tolist(), strict=True) if there)
         try:
-            return Embeddings(found, vectors, cards[name], kept.failures, kept.images_per_second)
+            return Embeddings(kept, vectors, card, failures, self.images_per_second(name))
         except BadShape as error:
             raise StoreBroken(
                 f"a part of the store is damaged: {error.what}",
                 where=f"{self.place}, vectors by {name}",
                 hint=f"make them anew: likelens embed SOURCE --store STORE --overwrite -e '{name}'",
             ) from error
+
+    def count(self, where: str | Sequence[str] | None = None) -> int:
+        """How many items there are, or how many fulfil a condition on their attributes.
+
+        Raises:
+            BadQuery: the condition cannot be understood.
+        """
+        return len(self.items()) if where is None else len(self.matching(where))
+
+    def upsert(
+        self, items: Catalogue | Mapping[str, Any] | Iterable[Mapping[str, Any]], **more: Any
+    ) -> list[str]:
+        """Add items, or update those that are there; with vectors by every encoder of the store.
+
+        Args:
+            items: a catalogue, or for each item a mapping of ``id``, ``image`` (the path of the
+                file; may be left out of an item that is there) and any attributes. Attributes
+                that are not given keep their values.
+            more: ``encoders``, to embed with others than those of the store; ``progress``.
+
+        Returns:
+            The ids that were added or updated.
+
+        Raises:
+            BadTable: an item has no id or image, or an attribute has a value of another type.
+            BadImage: an image cannot be read.
+        """
+        upserting = type(self).upserting
+        if upserting is None:
+            raise BadTable(
+                "this store was opened without encoders",
+                where=self.place,
+                hint="open it with likelens.open_store",
+            )
+        made: list[str] = upserting(self, items, **more)
+        return made
+
+    def remove(self, ids: Iterable[str]) -> list[str]:
+        """Remove items; no search finds them any more. Their vectors stay, see ``remove_unused``.
+
+        Returns:
+            The ids that were removed.
+
+        Raises:
+            BadTable: an id is not there; nothing is removed then.
+        """
+        import pyarrow.compute as pc
+
+        asked = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
+        with self.writing():
+            items = self.items()
+            gone = pc.is_in(items["id"], text_column(asked))
+            if pc.sum(gone).as_py() != len(asked) and asked:
+                there = set(items["id"].to_pylist())
+                raise BadTable(
+                    f"no such items: {first_few(one for one in asked if one not in there)}",
+                    where=self.place,
+                    hint="likelens store info says how many there are; nothing was removed",
+                )
+            if asked:
+                self.put_items(items.filter(pc.invert(gone)))
+        return asked
+
+    def remove_unused(self) -> dict[str, int]:
+        """Remove the vectors of contents that no item has, also of other catalogues in the store.
+
+        Returns:
+            How many contents each encoder lost.
+        """
+        import pyarrow.compute as pc
+
+        removed = {}
+        with self.writing():
+            used = self.used_digests()
+            for card in self.cards():
+                known = self.known(self.key(card)).unique()
+                unused = known.filter(pc.invert(pc.is_in(known, used)))
+                if len(unused):
+                    self.drop(self.key(card), unused)
+                removed[card.name] = len(unused)
+        return removed
+
+    def move_images(self, folder: str | os.PathLike[str]) -> int:
+        """Note where the images of items are now, whose files are not where they were.
+
+        Args:
+            folder: where they are: under the same names, and in the same subfolders or in none.
+
+        Returns:
+            How many were found there.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from .image_paths import found_in
+
+        with self.writing():
+            items = self.items()
+            new = found_in(self.image_paths(items), items["_size"].to_pylist(), Path(folder))
+            moved = [None if path is None else str(path) for path in new]
+            places = pa.array(moved, pa.string())
+            here = {"_path": pc.coalesce(places, items["_path"])}
+            if RELATIVE in items.column_names:
+                nothing = pa.scalar(None, pa.string())
+                here[RELATIVE] = pc.if_else(places.is_valid(), nothing, items[RELATIVE])
+            for name, values in here.items():
+                items = items.set_column(items.column_names.index(name), name, values)
+            self.put_items(items)
+        return sum(path is not None for path in moved)
+
+    def info(self) -> dict[str, Any]:
+        """What is kept here: items, their columns and images, encoders and catalogues."""
+        items = self.items()
+        paths = self.image_paths(items)
+        ids = items["id"].to_pylist()
+        gone = [item for item, path in zip(ids, paths, strict=True) if not path.is_file()]
+        encoders = []
+        for card in self.cards():
+            known = self.known(self.key(card))
+            encoders.append(
+                {
+                    "encoder": card.name,
+                    "fingerprint": card.fingerprint,
+                    "dim": card.dim,
+                    "vectors": len(known.unique()),
+                    "items": _count_in(items["_digest"], known),
+                    "failures": len(self.failures(self.key(card))),
+                }
+            )
+        columns = {f.name: str(f.type) for f in items.schema if f.name not in ("id", *OWN)}
+        return {
+            "store": self.place,
+            "items": len(items),
+            "columns": columns,
+            "images_missing": len(gone),
+            "first_missing": gone[:3],
+            "encoders": encoders,
+            "catalogues": self.catalogues(),
+            "version": self.version(),
+        }
+
+
+def _count_in(digests: pa.ChunkedArray, known: pa.ChunkedArray) -> int:
+    import pyarrow.compute as pc
+
+    return int(np.asarray(pc.is_in(digests, known)).sum())
 
 
 def no_items() -> pa.Table:
@@ -202,6 +411,17 @@ def no_items() -> pa.Table:
 
     kinds = zip(("id", *FILE), ("string", "string", "int64", "int64", "string"), strict=True)
     return pa.table({name: pa.array([], kind) for name, kind in kinds})
+
+
+def last_places(wanted: pa.Array | pa.ChunkedArray, known: pa.ChunkedArray) -> Array:
+    """(n,) the last place of each wanted digest among the known ones, or -1."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    backwards = known.take(pa.array(np.arange(len(known))[::-1]))
+    found = pc.fill_null(pc.index_in(wanted, backwards), -1)
+    places = np.asarray(found).astype(np.int64)
+    return np.where(places < 0, -1, len(known) - 1 - places)
 
 
 def refuse_mixing(kept: EncoderCard, card: EncoderCard, place: str) -> None:
@@ -230,9 +450,10 @@ def open_store(place: Store | str | os.PathLike[str] | None, *, create: bool = T
     """The store in a folder.
 
     Args:
-        place: the folder; None for a store that lasts as long as the process; a store
-            is returned as it is.
-        create: make it if it is not there.
+        place: the folder, or ``folder#name`` for another catalogue that shares its vectors
+            (a folder of that very name goes first); None for a store that lasts as long as
+            the process; a store is returned as it is.
+        create: whether it may be a new one, which is made when something is written.
 
     Raises:
         StoreBroken: the folder is something else than a store, or not there
@@ -246,6 +467,26 @@ def open_store(place: Store | str | os.PathLike[str] | None, *, create: bool = T
         return MemoryStore()
     from .lance import LanceStore
 
-    opened = LanceStore(Path(place), create=create)
+    folder, name = split_place(place)
+    opened = LanceStore(folder, name, create=create)
     logging.getLogger("likelens").debug("opened the store %s", opened.place)
     return opened
+
+
+def split_place(place: str | os.PathLike[str]) -> tuple[Path, str]:
+    """The folder of a store, and the name of the catalogue in it; ``""`` for the main one.
+
+    Raises:
+        BadSpec: the name has signs that it must not have.
+    """
+    text = os.fspath(place)
+    folder, mark, name = text.rpartition("#")
+    if not mark or "/" in name or os.sep in name or os.path.exists(text):  # noqa: PTH110 - of any text
+        return Path(text), ""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
+        raise BadSpec(
+            f"{name!r} cannot be the name of a catalogue in a store",
+            where=text,
+            hint="write STORE#NAME with letters, digits, '.', '_' and '-' only",
+        )
+    return Path(folder), name

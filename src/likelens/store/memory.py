@@ -11,7 +11,8 @@ import numpy as np
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard, failure_table
-from .base import Kept, Store, no_items
+from ..values.paths import Paths
+from .base import Store, no_items
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 @dataclass
 class _Run:
     card: EncoderCard
-    digests: dict[str, str] = field(default_factory=dict)
     vectors: dict[str, Floats] = field(default_factory=dict)
     failures: pa.Table | None = None
     images_per_second: float = float("nan")
@@ -35,10 +35,11 @@ class MemoryStore(Store):
         self._items: pa.Table | None = None
         self._kept: dict[str, _Run] = {}
         self._states: dict[str, dict[str, Array]] = {}
+        self._changes = 0
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Held while writing."""
+    def writing(self, *, wait: bool = False) -> Iterator[None]:  # noqa: ARG002
+        """Held while the items are changed."""
         yield
 
     def items(self) -> pa.Table:
@@ -48,52 +49,81 @@ class MemoryStore(Store):
     def put_items(self, items: pa.Table) -> None:
         """Replace the table."""
         self._items = items
+        self._changes += 1
+
+    def image_paths(self, items: pa.Table) -> Paths:
+        """Where the images of some items are."""
+        return Paths(items["_path"].to_pylist())
+
+    def catalogues(self) -> list[str]:
+        """The main catalogue alone."""
+        return [""]
+
+    def used_digests(self) -> pa.ChunkedArray:
+        """The digests of all items."""
+        return self.items()["_digest"]
+
+    def version(self) -> str:
+        """A text that changes whenever items or vectors do."""
+        return str(self._changes)
+
+    def verify(self) -> list[dict[str, str]]:
+        """Nothing: there are no files."""
+        return []
 
     def cards(self) -> list[EncoderCard]:
         """The encoders that have vectors here."""
         return [kept.card for kept in self._kept.values()]
 
-    def create(self, card: EncoderCard) -> None:
+    def create(self, card: EncoderCard, *, overwrite: bool = False) -> str:
         """Make room for an encoder."""
-        self._kept[card.name] = _Run(card)
+        if overwrite or card.name not in self._kept:
+            self._kept[card.name] = _Run(card)
+        return card.name
 
-    def known(self, name: str) -> pa.Table:
-        """The items that have a vector, and the file behind each."""
+    def known(self, name: str) -> pa.ChunkedArray:
+        """The digests of which an encoder has vectors here."""
         import pyarrow as pa
 
-        digests, text = self._kept[name].digests, pa.string()
-        return pa.table({"id": pa.array(digests, text), "digest": pa.array(digests.values(), text)})
+        return pa.chunked_array([pa.array(self._kept[name].vectors, pa.string())])
 
-    def append(
-        self, name: str, ids: Sequence[str], digests: Sequence[str], vectors: Floats
-    ) -> None:
+    def append(self, name: str, digests: Sequence[str], vectors: Floats) -> None:
         """Keep some more vectors."""
-        kept = self._kept[name]
-        kept.digests.update(zip(ids, digests, strict=True))
-        kept.vectors.update(zip(ids, vectors, strict=True))
+        self._kept[name].vectors.update(zip(digests, vectors, strict=True))
+        self._changes += 1
 
-    def forget(self, name: str, ids: Sequence[str]) -> None:
-        """Remove the vectors of some items."""
-        kept = self._kept[name]
-        for item in ids:
-            del kept.digests[item], kept.vectors[item]
+    def vectors(self, name: str, digests: pa.Array | pa.ChunkedArray) -> tuple[Array, Floats]:
+        """The vectors of some contents."""
+        kept, asked = self._kept[name], digests.to_pylist()
+        found = np.array([digest in kept.vectors for digest in asked], bool)
+        out = np.zeros((int(found.sum()), kept.card.dim), np.float32)
+        for row, digest in enumerate(one for one in asked if one in kept.vectors):
+            out[row] = kept.vectors[digest]
+        return found, out
 
-    def finish(self, name: str, failures: pa.Table, images_per_second: float | None) -> None:
+    def drop(self, name: str, digests: pa.Array) -> None:
+        """Remove the vectors of some contents."""
+        for digest in digests.to_pylist():
+            del self._kept[name].vectors[digest]
+        self._changes += 1
+
+    def finish(self, name: str, images_per_second: float | None) -> None:
         """End a run."""
-        kept = self._kept[name]
-        kept.failures = failures
         if images_per_second is not None:
-            kept.images_per_second = images_per_second
+            self._kept[name].images_per_second = images_per_second
 
-    def read(self, name: str) -> Kept:
-        """All that is kept of an encoder's run."""
+    def images_per_second(self, name: str) -> float:
+        """The speed of the last run that measured it, or NaN."""
+        return self._kept[name].images_per_second
+
+    def failures(self, name: str) -> pa.Table:
+        """Of the items' images, those that could not be embedded."""
         kept = self._kept[name]
-        vectors = np.zeros((len(kept.vectors), kept.card.dim), np.float32)
-        for row, vector in enumerate(kept.vectors.values()):
-            vectors[row] = vector
-        ids, digests = list(kept.vectors), [kept.digests[item] for item in kept.vectors]
-        failures = failure_table() if kept.failures is None else kept.failures
-        return Kept(ids, digests, vectors, failures, kept.images_per_second)
+        return failure_table() if kept.failures is None else kept.failures
+
+    def put_failures(self, name: str, failures: pa.Table) -> None:
+        """Replace that table."""
+        self._kept[name].failures = failures
 
     def state(self, name: str) -> dict[str, Array] | None:
         """What a fitted encoder has learnt."""

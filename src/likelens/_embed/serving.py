@@ -1,0 +1,165 @@
+"""The items that a store serves, brought up to date with a catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..store.base import BOX, FILE, OWN, RELATIVE, Store
+from ..store.merging import upsert_rows
+from ..values.embeddings import failure_table
+from ..values.errors import BadTable, first_few, plural
+from .jobs import EmbedRun
+from .survey import Survey
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def serve(survey: Survey, runs: Iterable[EmbedRun], store: Store, *, sync: bool) -> list[str]:
+    """Add and update the items of a catalogue, and note which images have no vector.
+
+    An item whose image cannot be read or opened now keeps the file, and so the vector, that it
+    had before.
+
+    Args:
+        survey: of the catalogue.
+        runs: what was embedded.
+        store: held for writing.
+        sync: also remove items and attributes that the catalogue does not have.
+
+    Returns:
+        The ids of the items that were removed.
+
+    Raises:
+        BadTable: an attribute has values of another type than before.
+    """
+    import pyarrow.compute as pc
+
+    before = store.items()
+    known = len(before) > 0
+    store.put_items(merged(survey, store, sync=sync))
+    for run in runs:
+        if run.error is not None:
+            continue
+        store.put_failures(run.name, _failures(run, survey, store, before, sync=sync))
+    if not (known and sync):
+        return []
+    gone: list[str] = before["id"].filter(pc.invert(pc.is_in(before["id"], survey.ids))).to_pylist()
+    return gone
+
+
+def merged(survey: Survey, store: Store, *, sync: bool) -> pa.Table:
+    """The items that a store will serve.
+
+    Raises:
+        BadTable: an attribute has values of another type than before, or only some of the items
+            would have boxes.
+    """
+    before = store.items()
+    new = _items(survey, before)
+    if sync or not len(before):
+        return new
+    if (BOX in before.column_names) != (BOX in new.column_names):
+        has, lacks = (
+            ("store", "catalogue") if BOX in before.column_names else ("catalogue", "store")
+        )
+        raise BadTable(
+            f"the images of this {has} have boxes, those of the {lacks} have none",
+            where=store.place,
+            hint="embed with --bbox or without as before, or into another catalogue of the store: "
+            f"--store '{store.place}#NAME'",
+        )
+    return upsert_rows(before, new, store.place)
+
+
+def lost_columns(survey: Survey, before: pa.Table) -> list[str]:
+    """The attributes of stored items that a catalogue does not have."""
+    names = {"id", *OWN, *_attributes(survey)}
+    return [name for name in before.column_names if name not in names]
+
+
+def _failures(
+    run: EmbedRun, survey: Survey, store: Store, before: pa.Table, *, sync: bool
+) -> pa.Table:
+    """The failures of this run and, of items that it was not about, those before."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    now = failure_table(run.failures)
+    if sync or not len(before):
+        return now
+    old = store.failures(run.name)
+    apart = pc.invert(pc.is_in(old["id"], survey.ids))
+    there = pc.is_in(old["id"], before["id"])
+    return pa.concat_tables([old.filter(pc.and_(apart, there)), now])
+
+
+def _attributes(survey: Survey) -> dict[str, pa.ChunkedArray]:
+    """Columns of the catalogue, under names that the store has room for."""
+    table = survey.catalogue.attributes
+    columns: dict[str, pa.ChunkedArray] = {}
+    for place, name in enumerate(table.column_names):
+        plain = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
+        while plain in columns or plain == "id":
+            plain += "_"  # two names that differ only in what had to go
+        columns[plain] = table.column(place)
+    return columns
+
+
+def _items(survey: Survey, before: pa.Table) -> pa.Table:
+    """The rows of a catalogue, with the file of each image as it could last be read."""
+    import pyarrow as pa
+
+    files = _last_readable(survey, before)
+    columns = {"id": survey.ids, **_attributes(survey)}
+    for name in FILE if survey.catalogue.boxes is None else (*FILE, BOX):
+        columns[name] = files[name]
+    columns[RELATIVE] = files[RELATIVE]
+    return pa.table(columns)
+
+
+def _last_readable(survey: Survey, before: pa.Table) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nothing = pa.nulls(len(survey.files), pa.string())
+    files = survey.files.append_column(RELATIVE, nothing)
+    rows = _unusable(survey)
+    if not len(before) or not len(rows):
+        return files
+    names = [name for name in files.column_names if name in before.column_names]
+    place = pc.index_in(survey.ids.take(rows), before["id"])
+    digests = before["_digest"].take(place)
+    had = np.asarray(pc.fill_null(pc.not_equal(digests, ""), False))
+    unusable = np.zeros(len(files), bool)
+    unusable[np.asarray(rows)[had]] = True
+    back = np.zeros(len(files), np.int64)
+    back[np.asarray(rows)[had]] = np.asarray(place.filter(pa.array(had)))
+    columns = {}
+    for name in files.column_names:
+        old = before[name].take(pa.array(back)) if name in names else nothing
+        columns[name] = pc.if_else(pa.array(unusable), old, files[name])
+    return pa.table(columns)
+
+
+def _unusable(survey: Survey) -> pa.Array:
+    """Rows whose image cannot be read, or not be opened, as those with the same content."""
+    import pyarrow as pa
+
+    torn = survey.digests[sorted(survey.unopened)]
+    rows = ~survey.readable | np.isin(survey.digests, torn)
+    return pa.array(np.flatnonzero(rows))
+
+
+def removed_text(removed: Sequence[str], columns: Sequence[str]) -> str:
+    """What a run with ``sync`` removed, in a sentence; empty if nothing."""
+    said = []
+    if removed:
+        said.append(f"{plural(len(removed), 'item')} removed: {first_few(removed)}")
+    if columns:
+        said.append(f"{plural(len(columns), 'column')} removed: {first_few(columns)}")
+    return "; ".join(said)

@@ -1,0 +1,108 @@
+"""Single items added to a store, or updated, without their table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..images import open_image
+from ..store.base import OWN, Store
+from ..values.catalogue import Catalogue
+from ..values.errors import BadTable, first_few
+from ..values.paths import Paths
+from ..values.tables import text_column
+from ..values.tags import Tags
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def catalogue_of(store: Store, items: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Catalogue:
+    """Items as a catalogue, with attributes in the types that the store has for them.
+
+    Raises:
+        BadTable: an item has no id or image, or an attribute has a value of another type.
+        BadImage: an image cannot be opened: of a few items, that is a mistake in the call.
+    """
+    rows = [dict(row) for row in ([items] if isinstance(items, Mapping) else items)]
+    known = store.items()
+    paths = dict(zip(known["id"].to_pylist(), store.image_paths(known).names, strict=True))
+    ids = [_id(row, place, store) for place, row in enumerate(rows)]
+    if len(set(ids)) < len(ids):
+        raise BadTable("an id is given twice", where="upsert", hint="give each item once")
+    names = []
+    for item, row in zip(ids, rows, strict=True):
+        image = row.pop("image", None)
+        if image is None and item not in paths:
+            raise BadTable(
+                f"the item {item!r} is new, and has no image",
+                where=store.place,
+                hint="give the path of its image: image in Python, --image on the command line",
+            )
+        names.append(paths[item] if image is None else str(Path(os.fspath(image)).absolute()))
+        open_image(names[-1])
+    return Catalogue(
+        ids=tuple(ids),
+        paths=Paths(names),
+        attributes=_attributes(rows, ids, known, store.place),
+        tags=Tags.from_columns({}, ids),
+    )
+
+
+def _id(row: dict[str, Any], place: int, store: Store) -> str:
+    item = row.pop("id", None)
+    if item is None or str(item) == "":
+        raise BadTable(
+            f"item {place + 1} has no id", where=store.place, hint="give each item an id"
+        )
+    return str(item)
+
+
+def _attributes(
+    rows: Sequence[Mapping[str, Any]], ids: Sequence[str], known: pa.Table, place: str
+) -> pa.Table:
+    """The attributes given; of those that a row does not give, the values that are stored."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    wrong = [name for name in names if name in OWN]
+    if wrong:
+        raise BadTable(
+            f"{wrong[0]!r} is a column of the store's own", where=place, hint="choose another name"
+        )
+    where = pc.index_in(text_column(ids), known["id"])
+    columns = {}
+    for name in names:
+        kind = known.schema.field(name).type if name in known.column_names else None
+        old = known[name].take(where).to_pylist() if kind is not None else [None] * len(rows)
+        given = [row[name] for row in rows if name in row]
+        shown = first_few(map(repr, given))
+        try:
+            cells = [
+                _cell(row[name], kind) if name in row else value
+                for row, value in zip(rows, old, strict=True)
+            ]
+            columns[name] = pa.array(cells, kind)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise BadTable(
+                f"{name} = {shown} does not fit: the store holds {kind} there",
+                where=place,
+                hint=f"give a value of that type ({' '.join(str(error).split())[:80]})",
+            ) from error
+    return pa.table(columns)
+
+
+def _cell(value: Any, kind: pa.DataType | None) -> Any:
+    """A value, read from text where it stands for something else, as on the command line."""
+    import pyarrow as pa
+
+    if not isinstance(value, str) or kind is None or pa.types.is_string(kind):
+        return value
+    if not value:
+        return None
+    if pa.types.is_list(kind):
+        return [part.strip() for part in value.split("|")]
+    return pa.scalar(value).cast(kind).as_py()
