@@ -31,7 +31,7 @@ from . import image_limits
 from .image_pixels import deep_rgb, over_white, rgb_of, strips, three_channels, upright
 from .values.arrays import Array
 from .values.boxes import Box, Boxed, box_text
-from .values.errors import BadImage
+from .values.errors import BadImage, OutOfMemory
 from .values.files import system_hint
 from .values.places import ENDINGS as ENDINGS
 
@@ -443,8 +443,8 @@ def _refuse_too_little_memory(error: Exception, where: str) -> None:
         raise _too_little_memory("to decode the image", where) from error
 
 
-def _too_little_memory(what: str, where: str) -> BadImage:
-    return BadImage(
+def _too_little_memory(what: str, where: str) -> OutOfMemory:
+    return OutOfMemory(
         f"there is too little memory {what}",
         where=where,
         hint="close other programs, use fewer threads, or save the image smaller",

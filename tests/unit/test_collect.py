@@ -6,8 +6,11 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,9 +19,10 @@ from hypothesis import strategies as st
 from likelens import Catalogue
 from likelens.collect import Manners, collect
 from likelens.collect._collect import _ending
+from likelens.collect.engine import Engine
 from likelens.collect.lists import LONGEST_NAME, Wanted, folder_names, read_classes, read_list
 from likelens.images import FORMATS, open_image
-from likelens.values.errors import BadTable, NotFetched
+from likelens.values.errors import BadTable, CannotWrite, InUse, NotFetched, OutOfMemory
 from likelens.values.web.fetch import Fetcher
 from likelens.values.web.manners import Pace, Refused, Stopped, TryAgain
 from misbehaving import Server, picture, wait_until
@@ -510,8 +514,95 @@ def test_a_stop_ends_long_pauses(server):
 
 def test_a_full_disk_ends_the_run(tmp_path, server, monkeypatch):
     source = listed(tmp_path, server, [("cat", f"good/{n}") for n in range(9)])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CannotWrite, match="No space left") as told:
+        collect(source, tmp_path / "set", manners=QUICK)
+    assert not told.value.wrong_use
+    assert sum(server.asked.values()) == 1
+    monkeypatch.undo()
+    assert collect(source, tmp_path / "set", manners=QUICK).fetched == 9
+
+
+def test_a_file_where_a_folder_should_be_is_wrong_use(tmp_path, server):
+    source = listed(tmp_path, server, [("cat", "good/1")])
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "cat").write_text("a file where the folder should be")
-    with pytest.raises(BadTable, match="cannot be written"):
+    with pytest.raises(BadTable, match="cannot be written") as told:
         collect(source, tmp_path / "set", manners=QUICK)
-    assert sum(server.asked.values()) == 1
+    assert told.value.wrong_use
+
+
+COLLECTING = """
+import sys
+from likelens.collect import Manners, collect
+manners = Manners(delay_seconds=0.0, allow_private=True, retries=0)
+collect(sys.argv[1], sys.argv[2], manners=manners)
+"""
+
+
+def test_two_runs_into_one_folder_do_not_lose_rows(tmp_path, server):
+    """While one process collects, another one is refused; once that is killed, it goes on."""
+    first = listed(tmp_path, server, [("cat", f"good/{n}") for n in range(3)] + [("cat", "silent")])
+    first = first.rename(tmp_path / "first.csv")
+    second = listed(tmp_path, server, [("dog", f"jpeg/{n}") for n in range(3)])
+    command = [sys.executable, "-c", COLLECTING, first, tmp_path / "set"]
+    with subprocess.Popen(command) as other:
+        wait_until(lambda: server.asked["silent"])
+        with pytest.raises(InUse, match="another run is collecting into this folder") as told:
+            collect(second, tmp_path / "set", manners=QUICK)
+        assert not told.value.wrong_use
+        other.kill()
+    (tmp_path / "set" / "dog").mkdir()
+    left = tmp_path / "set" / "dog" / f".x.jpg.{other.pid}-0011aabb.part"
+    left.write_bytes(b"half")
+    found = collect(second, tmp_path / "set", manners=QUICK)
+    assert found.fetched == 3
+    assert not left.exists()
+    assert {row["class"] for row in rows_of(found)} == {"cat", "dog"}
+    assert len(rows_of(found)) == 6
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == [
+        "cat", "dog", "manifest.jsonl",
+    ]  # fmt: skip
+
+
+def test_too_little_memory_is_tried_again(tmp_path, server, monkeypatch):
+    def full(*_args, **_options):
+        raise OutOfMemory("there is too little memory", where="x", hint="y")
+
+    source = listed(tmp_path, server, [("cat", "good/1")])
+    monkeypatch.setattr("likelens.collect._collect.open_image", full)
+    found = collect(source, tmp_path / "set", manners=QUICK)
+    assert [row.status for row in found.failures] == ["failed"]
+    monkeypatch.undo()
+    assert collect(source, tmp_path / "set", manners=QUICK).fetched == 1
+
+
+@pytest.mark.parametrize("name", ["manifest.jsonl", "searches.jsonl"])
+def test_records_that_cannot_be_read_are_named(tmp_path, server, monkeypatch, name):
+    (tmp_path / "c.txt").write_text("cat\n")
+    (tmp_path / "set").mkdir()
+    engine = Engine("me", key="k", endpoint=server.url("search"))
+    server.pages["cat"] = [server.url("good/1")]
+    path = tmp_path / "set" / name
+    for text in ("[" * 100_000, '{"found": [], "next": Infinity}', "nothing", '"text"', "\0"):
+        path.write_text(f"{text}\n")
+        with pytest.raises(BadTable, match="cannot be read") as told:
+            collect(tmp_path / "c.txt", tmp_path / "set", engine=engine, manners=QUICK)
+        assert told.value.where == str(path)
+        assert "delete that line" in told.value.hint
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadTable, match="cannot be read: Is a directory"):
+        collect(tmp_path / "c.txt", tmp_path / "set", engine=engine, manners=QUICK)
+
+
+def test_halves_of_characters_do_not_end_a_run(tmp_path, server):
+    (tmp_path / "l.jsonl").write_text(
+        json.dumps({"class": "cat", "url": server.url("good/1"), "licence": "\ud800", "page": "p"})
+    )
+    with suppress(BadTable):  # the list may refuse it first
+        assert collect(tmp_path / "l.jsonl", tmp_path / "set", manners=QUICK).fetched == 1

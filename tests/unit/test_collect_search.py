@@ -176,7 +176,7 @@ def test_collect_by_the_command_line(tmp_path, server, likelens):
     code, out, err = likelens(*asked)
     assert code == 0, err
     assert "2 fetched, 0 copies, 0 settled before, 1 without a picture; 2 pictures in 1 of 2" in out
-    assert f"no picture: {server.url('text')}: the bytes are no picture that can be read" in err
+    assert f"no picture: {server.url('text')}: the bytes are no image that can be read" in err
     code, out, err = likelens(*asked, "--json")
     said = json.loads(out)
     assert (code, said["kept"], said["fetched"]) == (0, 3, 0)
@@ -225,7 +225,7 @@ WRONG = {
     "a picture for a list": (["collect", "p.png", *OUT], 2, "not a kind of table"),
     "an empty folder": (["collect", "empty", *OUT], 2, "the list names no address"),
     "an empty text": (["collect", "none.txt", *OUT], 2, "the list names no address"),
-    "a text that is none": (["collect", "binary.txt", *OUT], 2, "this is no text"),
+    "a text that is none": (["collect", "binary.txt", *OUT], 2, "is not UTF-8"),
     "no column of addresses": (["collect", "noun.csv", *OUT], 2, "no column 'url'"),
     "no column of classes": (["collect", "nocl.csv", *OUT], 2, "no column 'class'"),
     "a class without a name": (["collect", "gap.csv", *OUT], 2, "column class is empty in row 2"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from itertools import count, pairwise
 
 import numpy as np
@@ -282,6 +283,65 @@ class TestOrder:
                     assert queries[rows[place - 1]] != queries[rows[later]]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The bytes of a book of 60 pairs with the votes of two experts."""
+    place = tmp_path_factory.mktemp("book") / "votes.db"
+    with VoteBook.open(place) as book:
+        book.add_pool([f"q{n // 5}" for n in range(60)], [f"c{n}" for n in range(60)], repeats=0.1)
+        for expert in ("Ann", "Bo"):
+            for _ in range(30):
+                book.put(expert, *book.next_pair(expert), 1)
+    with sqlite3.connect(place) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return place.read_bytes()
+
+
+def read_all(place):
+    with VoteBook.open(place, create=False) as book:
+        book.matrix(), book.progress(), book.sizes(), book.checks(), book.judged()
+        if pair := book.next_pair("Ann"):
+            book.put("Ann", *pair, 1)
+        book.next_pair("Cy")
+        book.undo("Ann")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_book_gives_one_sentence(seed, whole, tmp_path):
+    draw, data = np.random.default_rng(seed), bytearray(whole)
+    start, length = int(draw.integers(16, len(data))), int(draw.choice([1, 16, 512, 4096]))
+    if seed % 4 == 0:
+        del data[start:]
+    else:
+        data[start : start + length] = draw.bytes(length) if seed % 4 < 3 else bytes(length)
+    (tmp_path / "votes.db").write_bytes(data)
+    with suppress(StoreBroken, BadTable):
+        read_all(tmp_path / "votes.db")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM likelens_pairs WHERE id = 7", "refers to none of likelens_pairs"),
+        ("DELETE FROM likelens_book", "its version is missing"),
+        ("schema", "malformed database schema"),
+    ],
+)
+def test_damage_is_found_when_a_book_is_opened(change, said, whole, tmp_path):
+    place = tmp_path / "votes.db"
+    if change == "schema":
+        place.write_bytes(whole.replace(b"REFERENCES", b"REFERENCE\xed", 1))
+    else:
+        place.write_bytes(whole)
+        with sqlite3.connect(place) as connection:
+            connection.execute(change)
+        connection.close()
+    with pytest.raises(StoreBroken, match=f"the vote book is damaged: .*{said}") as told:
+        read_all(place)
+    assert ".recover" in told.value.hint
+
+
 VOTER = """
 import sys
 from likelens.eds import VoteBook
@@ -481,7 +541,10 @@ class TestWrongUse:
             book.add_pool(["a"] * 500, [f"c{number}" for number in range(500)])
         whole = place.read_bytes()
         place.write_bytes(whole[:3000] + b"\xff" * (len(whole) - 3000))
-        with pytest.raises(StoreBroken, match="the database refuses"), VoteBook.open(place) as book:
+        with (
+            pytest.raises(StoreBroken, match="the vote book is damaged"),
+            VoteBook.open(place) as book,
+        ):
             book.matrix()
 
     @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..images import open_image
-from ..values.errors import BadImage, NotFetched, plural
-from ..values.files import make_folder, write_aside
+from ..values.errors import BadImage, NotFetched, OutOfMemory, plural
+from ..values.files import LOCK, locked, make_folder, write_aside
 from ..values.web.fetch import Answer, Fetcher
 from ..values.web.manners import Manners, Refused, Stopped
 from .engine import Engine, Progress, Searches, search_all
@@ -96,25 +96,29 @@ def collect(
 
     Raises:
         BadTable: the list or the manifest cannot be read, or nothing can be written.
+        InUse: another run is collecting into this folder.
         NotFetched: the search engine gave no answer at all.
     """
     say = progress or (lambda _label, _done, _total: None)
     root, place = Path(out), Path(source)
     fetcher = Fetcher(manners or Manners())
-    stopped = ""
+    wanted: list[Wanted] = []
+    classes: list[tuple[str, str]] = []
     if engine is None:
         wanted = read_list(place)
         folders = folder_names(one.label for one in wanted)
-        make_folder(root)
     else:
+        engine.check_endpoint(allow_private=fetcher.manners.allow_private)
         classes = read_classes(place)
         folders = folder_names(label for label, _ in classes)
-        searches = Searches(root, engine, fetcher)
-        make_folder(root)
-        wanted, stopped = search_all(searches, classes, say)
-    run = _Run(Manifest(root), folders, fetcher, say)
-    run.fetch(wanted)
-    return run.collected(wanted, stopped)
+    make_folder(root)
+    with locked(root / LOCK, what="another run is collecting into this folder"):
+        stopped = ""
+        if engine is not None:
+            wanted, stopped = search_all(Searches(root, engine, fetcher), classes, say)
+        run = _Run(Manifest(root), folders, fetcher, say)
+        run.fetch(wanted)
+        return run.collected(wanted, stopped)
 
 
 class _Run:
@@ -125,6 +129,7 @@ class _Run:
     ) -> None:
         self.manifest, self.folders, self.fetcher, self.say = manifest, folders, fetcher, say
         self.new: list[Row] = []
+        self.swept: set[Path] = set()  # folders without what killed runs have left
         self._noting, self._decoding = threading.Lock(), threading.Lock()
 
     def fetch(self, wanted: Sequence[Wanted]) -> None:
@@ -197,6 +202,8 @@ class _Run:
         try:
             with self._decoding:
                 open_image(answer.body, where=answer.url)
+        except OutOfMemory as error:
+            raise NotFetched(error.what, where=answer.url, hint=error.hint) from error
         except BadImage as error:
             raise Refused(error.what, where=answer.url, hint="leave the address out") from error
         if not _ending(answer.body):
@@ -211,7 +218,10 @@ class _Run:
         if known is not None:
             return _row(one, COPY, known, answer.url, digest, size_bytes, f"same bytes as {known}")
         file = f"{self.folders[one.label]}/{digest[:32]}{_ending(answer.body)}"
-        write_aside(self.manifest.root / file, lambda aside: aside.write_bytes(answer.body))
+        path = self.manifest.root / file
+        sweep = path.parent not in self.swept
+        self.swept.add(path.parent)
+        write_aside(path, lambda aside: aside.write_bytes(answer.body), sweep=sweep)
         self.manifest.digests[digest] = file
         return _row(one, FETCHED, file, answer.url, digest, size_bytes)
 

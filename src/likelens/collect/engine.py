@@ -122,15 +122,14 @@ class Searches:
     """
 
     def __init__(self, root: Path, engine: Engine, fetcher: Fetcher) -> None:
-        engine.check_endpoint(allow_private=fetcher.manners.allow_private)
         self.path, self.engine, self.fetcher = root / NAME, engine, fetcher
         try:
             self._pages = [_page(line) for line in read_lines(self.path)[1]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BadTable(
                 f"the record of searches cannot be read: {type(error).__name__}: {error}",
                 where=str(self.path),
-                hint="take that line out, or the file away; its queries are then asked again",
+                hint="delete that line, or the file; its queries are then asked again",
             ) from error
 
     def find(self, label: str, query: str) -> list[Wanted]:
@@ -171,7 +170,10 @@ class Searches:
             ]
             following = answer.get("queries", {}).get("nextPage", [{"startIndex": 0}])
             return found, int(following[0]["startIndex"]) if found else 0
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as e:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+            RecursionError,
+        ) as e:  # fmt: skip
             raise NotFetched(
                 "the answer is not that of a custom search",
                 where=engine.endpoint,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..values.errors import BadTable
-from ..values.files import write_aside
+from ..values.files import system_hint, write_aside, written_plainly
 from .lists import Wanted
 
 NAME = "manifest.jsonl"
@@ -92,28 +92,41 @@ class Manifest:
     def add(self, row: Row) -> None:
         """Note a row; it is in the file when this returns."""
         self.rows[row.key] = row
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
+        with written_plainly(self.path), self.path.open("ab") as file:
             file.write(_line(row))
 
     def compact(self) -> None:
         """Write the file anew, one line for each address."""
-        text = "".join(map(_line, self.rows.values()))
-        write_aside(self.path, lambda aside: aside.write_text(text, encoding="utf-8", newline="\n"))
+        data = b"".join(map(_line, self.rows.values()))
+        write_aside(self.path, lambda aside: aside.write_bytes(data))
 
 
 def read_lines(path: Path) -> tuple[bool, list[str]]:
     """The whole lines of a file that is added to, and whether the last one is whole.
 
     A run that was killed may leave half a line at the end; it does not count.
+
+    Raises:
+        BadTable: it cannot be read.
     """
-    text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise BadTable(
+            f"the file cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint=system_hint(error) or "check the path and the permissions",
+        ) from error
     *lines, rest = text.split("\n")
     return not rest, lines
 
 
-def _line(row: Row) -> str:
+def _line(row: Row) -> bytes:
     values = asdict(row)
-    return json.dumps({"class": values.pop("label"), **values}, ensure_ascii=False) + "\n"
+    text = json.dumps({"class": values.pop("label"), **values}, ensure_ascii=False)
+    return text.encode("utf-8", "replace") + b"\n"  # JSON may have halves of characters in it
 
 
 def _row(line: str, path: Path, number: int) -> Row:
@@ -124,10 +137,10 @@ def _row(line: str, path: Path, number: int) -> Row:
         kinds = {one.name: int if one.name == "size_bytes" else str for one in fields(Row)}
         if not all(isinstance(getattr(row, name), kind) for name, kind in kinds.items()):
             raise TypeError("a value has another type")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadTable(
             f"line {number:,} of the manifest cannot be read: {type(error).__name__}: {error}",
             where=str(path),
-            hint="take that line out; its picture is then fetched again",
+            hint="delete that line; its image is then fetched again",
         ) from error
     return row

@@ -20,7 +20,7 @@ from PIL import Image
 from ..values.arrays import Array, Floats
 from ..values.errors import BadSpec, BadTable, in_short
 from ..values.extras import need
-from ..values.files import write_aside
+from ..values.files import locked, make_folder, write_aside
 from .base import cores
 from .drift import drift_of
 from .running import Running
@@ -132,6 +132,13 @@ def open_exported(portable: Portable, runtime: str) -> Exported:
     kept = _open_kept(portable, runtime, path)
     if kept:
         return kept
+    make_folder(path.parent)
+    with locked(path.with_name(f".{path.name}.lock"), wait=True):
+        return _open_kept(portable, runtime, path) or _export(portable, runtime, path)
+
+
+def _export(portable: Portable, runtime: str, path: Path) -> Exported:
+    """Makes an export; while another process makes the same one, it has waited."""
     prepared = [portable.prepare(picture) for picture in _pictures(_CHECKED)]
     expected, drift = portable.by_torch(prepared), ""
     try:

@@ -15,7 +15,7 @@ import cv2
 from likelens.values.arrays import Array
 from likelens.values.csv_cells import csv_text
 from likelens.values.errors import BadTable
-from likelens.values.files import make_folder, remove_leftovers, write_aside
+from likelens.values.files import LOCK, locked, make_folder, remove_leftovers, write_aside
 
 from .picture import SMALLEST, draw
 from .tastes import purchases
@@ -98,15 +98,18 @@ def create(
     folder = Path(folder)
     _check_folder(folder)
     garments = products(-(-items // views), seed)
-    _write_rows(folder, [_clean_row(garments[k // views], k % views, size) for k in range(items)])
-    if wild:
-        _write_rows(folder / "wild", [_wild_row(garment, size) for garment in garments])
-        _write(folder / "wild" / SETTINGS, _SETTINGS.encode())
-    else:
-        _remove_catalogue(folder / "wild")
-    _write_orders(folder / ORDERS, garments, seed)
-    settings = folder / SETTINGS
-    _write(settings, (_SETTINGS + _WITH_ORDERS).encode())
+    clean = [_clean_row(garments[k // views], k % views, size) for k in range(items)]
+    make_folder(folder)
+    with locked(folder / LOCK, what="another run is writing a catalogue into this folder"):
+        _write_rows(folder, clean)
+        if wild:
+            _write_rows(folder / "wild", [_wild_row(garment, size) for garment in garments])
+            _write(folder / "wild" / SETTINGS, _SETTINGS.encode())
+        else:
+            _remove_catalogue(folder / "wild")
+        _write_orders(folder / ORDERS, garments, seed)
+        settings = folder / SETTINGS
+        _write(settings, (_SETTINGS + _WITH_ORDERS).encode())
     return settings
 
 
@@ -122,7 +125,7 @@ def _wild_row(garment: Garment, size: int) -> Row:
 
 def _check_folder(folder: Path) -> None:
     if folder.is_dir():
-        if not any(folder.iterdir()) or _table_of(folder) is not None:
+        if all(path.name == LOCK for path in folder.iterdir()) or _table_of(folder) is not None:
             return
         what = "the folder holds something else than a catalogue of garments"
     elif folder.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..report.discovery import headline, read_as, read_rows, summary, write_disc
 from ..report.formats import chance, number, percent
 from ..report.sections import Points, Section, Sheet, markdown_sections
 from ..values.errors import plural
-from ..values.files import make_folder, plain, write_aside
+from ..values.files import plain, write_together
 from ._discovery import CLOSED, SETTINGS, WILD, DiscoveryRun
 from ._write import write_rows, writer
 
@@ -51,22 +51,24 @@ def write_tables(found: DiscoveryRun, folder: Path) -> Path:
     Raises:
         BadTable: the folder cannot be written to.
     """
-    make_folder(folder)
-    for name, rows in found.tables.items():
-        if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
+    files: dict[Path, Callable[[Path], object]] = {
+        folder / "tables" / f"{name}.csv": partial(write_rows, rows)
+        for name, rows in found.tables.items()
+        if rows
+    }
     about: dict[str, Any] = {
         setting: {"run": board.run, "notes": board.notes} for setting, board in found.boards.items()
     }
     text = json.dumps(
         plain({**found.tables, "about": about}), indent=1, allow_nan=False, ensure_ascii=False
     )
-    write_aside(folder / f"{NAME}.json", writer(text))
+    files[folder / f"{NAME}.json"] = writer(text)
     for setting, board in found.boards.items():
         write_discovery(board, folder / setting)
     page = folder / f"{NAME}.md"
     title = "# Tables of visual similarity discovery, measured again\n\n"
-    write_aside(page, writer(title + markdown_sections(table_sections(found))))
+    files[page] = writer(title + markdown_sections(table_sections(found)))
+    write_together(files)
     return page
 
 

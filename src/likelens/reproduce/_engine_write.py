@@ -11,7 +11,7 @@ import numpy as np
 
 from ..report.engine import Answer, Case, Found, Grid, write_engine_report
 from ..report.sections import Chart, Section, markdown_sections
-from ..values.files import make_folder, plain, write_aside
+from ..values.files import plain, write_together
 from ..values.relevance import NONE
 from ._engine import EngineRun
 from ._engine_measure import Contender
@@ -43,17 +43,16 @@ def write_engine(found: EngineRun, folder: Path) -> Path:
     Raises:
         BadTable: the folder cannot be written to.
     """
-    make_folder(folder)
     parts = sections(found)
-    for chart in charts(parts):
-        write_aside(folder / f"{NAME}-{chart.name}", writer(chart.svg))
+    files = {folder / f"{NAME}-{chart.name}": writer(chart.svg) for chart in charts(parts)}
     for name, rows in found.tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
-    write_aside(folder / f"{NAME}.json", writer(_json(found)))
+            files[folder / "tables" / f"{name}.csv"] = partial(write_rows, rows)
     page = folder / f"{NAME}.md"
     title = "# Tables of an image search engine, measured again\n\n"
-    write_aside(page, writer(title + markdown_sections(parts, f"{NAME}-")))
+    files[folder / f"{NAME}.json"] = writer(_json(found))
+    files[page] = writer(title + markdown_sections(parts, f"{NAME}-"))
+    write_together(files)
     write_engine_report(
         folder / "report.html",
         "Tables of an image search engine, measured again",

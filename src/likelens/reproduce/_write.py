@@ -10,7 +10,7 @@ from typing import Any
 
 from ..report.page import write_report
 from ..values.csv_cells import write_csv
-from ..values.files import make_folder, plain, write_aside
+from ..values.files import plain, write_together
 from ._charts import map_svg, scatter_svg
 from ._corrembed import Reproduction
 from ._markdown import markdown
@@ -33,20 +33,19 @@ def write(found: Reproduction, folder: Path) -> Path:
     Raises:
         BadTable: the folder cannot be written to.
     """
-    make_folder(folder)
     page = folder / f"{NAME}.md"
     charts = draw(found)
     tables = everything(found)
-    for name, svg in charts.items():
-        write_aside(folder / f"{NAME}-{name}", writer(svg))
+    files = {folder / f"{NAME}-{name}": writer(svg) for name, svg in charts.items()}
     for name, rows in tables.items():
         if rows:
-            write_aside(folder / "tables" / f"{name}.csv", partial(write_rows, rows))
+            files[folder / "tables" / f"{name}.csv"] = partial(write_rows, rows)
     about = {"run": found.board.run, "items": found.items, "notes": found.board.notes}
     text = json.dumps(plain({**tables, **about}), indent=1, allow_nan=False, ensure_ascii=False)
-    write_aside(folder / f"{NAME}.json", writer(text))
     title = "# The result section of CorrEmbed, measured again\n\n"
-    write_aside(page, writer(title + markdown(found, charts, f"{NAME}-")))
+    files[folder / f"{NAME}.json"] = writer(text)
+    files[page] = writer(title + markdown(found, charts, f"{NAME}-"))
+    write_together(files)
     write_report(found.board, folder / "report")
     return page
 

@@ -7,7 +7,8 @@ LikelensError
 ├── BadTable             a catalogue, table or its options do not fit      (ValueError)
 │   ├── CannotWrite      the system refuses to write: a full disk, say
 │   └── InUse            another process works in the same place
-├── BadImage             a picture cannot be read                          (ValueError)
+├── BadImage             an image cannot be read                           (ValueError)
+│   └── OutOfMemory      there is too little memory for it
 ├── BadQuery             a filter, region or search cannot be understood   (ValueError)
 ├── FingerprintMismatch  vectors of two encoders would be mixed            (ValueError)
 ├── MissingExtra         an optional library is not installed              (ImportError)
@@ -79,7 +80,11 @@ class InUse(BadTable):
 
 
 class BadImage(LikelensError, ValueError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
+
+
+class OutOfMemory(BadImage):
+    """There is too little memory to read or decode an image, which may be whole."""
 
 
 class BadQuery(LikelensError, ValueError):

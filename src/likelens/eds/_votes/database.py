@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...values.errors import BadTable, StoreBroken
 from ...values.extras import need
+from ...values.files import system_hint
 from . import schema
 
 SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
@@ -138,12 +139,13 @@ class Database:
                 raise _nothing_there(self.place)
             self._create()
         with self.reading() as connection:
-            found = connection.execute(sa.select(schema.book)).one_or_none()
+            self._check_whole(connection)
+            found = connection.execute(sa.select(schema.book)).first()
         if found is None:
             raise StoreBroken(
-                "the vote book has lost its version",
+                "the vote book is damaged: its version is missing",
                 where=self.place,
-                hint="take it from a copy",
+                hint=_HINTS[sqlite3.SQLITE_CORRUPT],
             )
         if found.version != schema.VERSION:
             raise BadTable(
@@ -181,17 +183,60 @@ class Database:
                     hint="try again when it has ended",
                 ) from error
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise _damaged(self.place, reason) from error
             raise StoreBroken(
                 f"the database refuses: {reason[:200]}",
                 where=self.place,
-                hint="check that it is there, whole, and that you may write to it",
+                hint=_HINTS.get(
+                    _code(error), "check that it is there, and that you may write to it"
+                ),
             ) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # while connecting
+            text = getattr(error, "object", b"")  # what could not be decoded is SQLite's message
+            raise _damaged(self.place, text.decode("utf-8", "replace") or str(error)) from error
+
+    def _check_whole(self, connection: sa.Connection) -> None:
+        """Refuses a damaged SQLite file; damage would otherwise show in the middle of a run.
+
+        Raises:
+            StoreBroken: its pages or its rows contradict each other.
+        """
+        if connection.dialect.name != "sqlite":
+            return
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise _damaged(self.place, str(found))
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise _damaged(self.place, f"a row of {broken[0]} refers to none of {broken[2]}")
+
+
+def _damaged(place: str, reason: str) -> StoreBroken:
+    return StoreBroken(
+        f"the vote book is damaged: {' '.join(reason.split())[:200]}",
+        where=place,
+        hint=_HINTS[sqlite3.SQLITE_CORRUPT],
+    )
+
+
+_HINTS = {
+    sqlite3.SQLITE_FULL: "free some space; all votes that were confirmed are kept",
+    sqlite3.SQLITE_READONLY: "check that you may write to the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "check that you may write to the file and its folder",
+    sqlite3.SQLITE_IOERR: "check the disk or the network share, then run the command again",
+    sqlite3.SQLITE_CORRUPT: "restore a copy, or save what can be read: sqlite3 BOOK .recover",
+}
+
+
+def _code(error: Exception) -> int:
+    """The primary error code of SQLite; 0 for other databases."""
+    return int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)) & 0xFF
 
 
 def _is_busy(error: Exception) -> bool:
     """Whether SQLite has waited in vain for another writer."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY  # the other bits say why
+    return _code(error) == sqlite3.SQLITE_BUSY
 
 
 def _server(text: str) -> sa.URL:
@@ -228,8 +273,15 @@ def _check_file(path: Path, *, create: bool) -> None:
                 hint="make it first, or check the path",
             )
         return
-    with path.open("rb") as file:
-        start = file.read(16)
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise StoreBroken(
+            f"the vote book cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint=system_hint(error) or "check the path and the permissions",
+        ) from error
     if start not in (b"", b"SQLite format 3\0"):
         raise _no_book(str(path), "it is another kind of file")
 
