@@ -16,7 +16,7 @@ from . import metrics
 from ._embed import Progress
 from ._leaderboard import CONTROLS, CategoryScore, Entry, Leaderboard
 from ._lineup import check_catalogue, enough, fill_lineup, notes_of, open_lineup, read_all
-from ._sampled import sample_facts
+from ._run_notes import sample_facts
 from .encoders.base import Encoder, VectorSource
 from .encoders.running import Running
 from .index.base import build_index

@@ -34,19 +34,19 @@ ALLOWED = {
     "collect": {"values", "images", "collect"},
     "_leaderboard": {"values", "metrics", "report", "_against"},
     "_against": {"values", "metrics"},
-    "_sampled": {"values"},
+    "_run_notes": {"values"},
     "_relevance": {
         "values", "metrics", "encoders", "store", "report", "_embed", "_leaderboard", "_lineup",
-        "_protocol", "_ranking", "_retrieval", "_sampled", "_against", "_relevance",
+        "_protocol", "_ranking", "_retrieval", "_run_notes", "_against", "_relevance",
     },
     "_compare": {
         "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard", "_lineup",
-        "_sampled", "_relevance",
+        "_run_notes", "_relevance",
     },
     "_lineup": {"values", "encoders", "store", "_embed"},
     "_discover": {
         "values", "metrics", "encoders", "store", "eds", "report", "_embed", "_judged", "_lineup",
-        "_leaderboard", "_protocol", "_discover", "_against",
+        "_leaderboard", "_protocol", "_discover", "_against", "_run_notes",
     },
     "_pooling": {
         "values", "encoders", "store", "eds", "_embed", "_discover", "_lineup", "_protocol", "_ranking",

@@ -229,4 +229,8 @@ def test_judgements_say_that_tags_are_not_used(shop, likelens):
     told = asked(shop, "--tags", "kind,colour", "--judgements", str(shop / "judged.csv"))
     code, _, err = likelens(*told)
     assert code == 0, err
-    assert "tags are not used: encoders are ranked by judgements" in err
+    assert "not used, since encoders are ranked by judgements: tags" in err
+    bought = ("--purchases", str(shop / "bought.csv"))
+    code, _, err = likelens(*asked(shop, *bought, "--tags", "kind", "--relevance", "tags"))
+    assert code == 0, err
+    assert "not used, since encoders are ranked by tags: purchases" in err

@@ -16,6 +16,7 @@ from .. import eds
 from .._embed import Progress
 from .._lineup import Named, check_catalogue, notes_of, open_lineup
 from .._protocol import same_files
+from .._run_notes import OF_PURCHASES, OF_TAGS, unused
 from ..encoders.running import Running
 from ..metrics._negatives import HIGH
 from ..store.base import Store, open_store
@@ -141,8 +142,7 @@ def discover(
         "store": None if isinstance(kept, MemoryStore) else kept.place,
     }
     board = replace(board, missing=missing, run=_facts(catalogue, setting, options))
-    if catalogue.layout.given.get("tags"):
-        more = (*more, "tags are not used: encoders are ranked by judgements")
+    more = (*more, *unused(catalogue, (*OF_TAGS, *OF_PURCHASES), "judgements"))
     said = (
         *notes,
         *notes_of(opened),

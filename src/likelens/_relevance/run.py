@@ -14,11 +14,20 @@ import numpy as np
 
 from .. import metrics
 from .._embed import Progress
-from .._lineup import Named, check_catalogue, enough, fill_lineup, notes_of, open_lineup, read_all
+from .._lineup import (
+    Filled,
+    Named,
+    check_catalogue,
+    enough,
+    fill_lineup,
+    notes_of,
+    open_lineup,
+    read_all,
+)
 from .._protocol import purchase_relevance, relevance_of
 from .._ranking import Gallery, Rankings, joined, rank_blocks
 from .._retrieval import Retrieval, measure_rankings
-from .._sampled import sample_facts
+from .._run_notes import OF_PURCHASES, OF_TAGS, sample_facts, unused
 from ..encoders.running import Running
 from ..store.base import Store, open_store
 from ..store.memory import MemoryStore
@@ -136,6 +145,7 @@ def compare_by_relevance(
         tests=tests,
         notes=(
             *sampled,
+            *_unused(catalogue, relevance),
             *bench.notes(),
             *notes_of(opened),
             *_lost(catalogue, gallery),
@@ -163,7 +173,15 @@ def _truth(catalogue: Catalogue, relevance: Kind, copies: Sequence[str] | None) 
     return relevance_of(catalogue, relevance)
 
 
-def _copies(filled: Any, gallery: Catalogue) -> list[str]:
+def _unused(catalogue: Catalogue, relevance: Kind) -> list[str]:
+    names = (
+        *(() if relevance == "tags" else OF_TAGS),
+        *(() if relevance == "purchases" else OF_PURCHASES),
+    )
+    return unused(catalogue, names, relevance)
+
+
+def _copies(filled: Filled, gallery: Catalogue) -> list[str]:
     """Digest of each item's image, by which copies are known."""
     items = filled.store.items()
     digests = dict(zip(items["id"].to_pylist(), items["_digest"].to_pylist(), strict=True))

@@ -14,7 +14,7 @@ from .collect import collect_pictures
 from .command import App, Quiet, Verbose, choose_output
 from .completion import print_completion
 from .encoders import app as encoders_app
-from .evaluate import evaluate, evaluate_by_tags
+from .evaluate import evaluate
 from .index import app as index_app
 from .reproduce import app as reproduce_app
 from .search import search
@@ -87,6 +87,7 @@ def demo(
     from .. import garments
     from .._embed import fill_all, open_store
     from ..values.catalogue import Catalogue
+    from .evaluating import evaluate_by_tags
 
     with show.progress_bar() as progress:
         progress("drawing garments", 0, items)

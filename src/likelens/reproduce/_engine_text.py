@@ -88,6 +88,15 @@ def headline(found: EngineRun) -> str:
         return "Nothing but controls was measured."
     index, k = found.settings.indexes[0], found.settings.k
     row = next(r for r in found.tables[f"index-{slug(index)}"] if r["name"] == best.label)
+    chance = [
+        r for r in found.tables[f"index-{slug(index)}"] if r["encoder"].startswith("control:")
+    ]
+    above = [r["name"] for r in chance if not row["P_all"] > r["P_all"]]
+    if above:
+        return (
+            f"No encoder finds more than chance: {best.label}, the best, has a precision of "
+            f"{percent(row['P_all'])}, and {above[0]} no less."
+        )
     return (
         f"{best.label} finds most: {percent(row['P_all'])} of its first {k} results are of the "
         f"query's class, in {number(row['both_p50_ms'], 1)} ms from picture to results "

@@ -1,10 +1,27 @@
-"""What a run says of the sample that it measured."""
+"""What a run says of its catalogue: the sample that it measured, and what it did not use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .values.catalogue import Catalogue
+
+OF_TAGS = ("tags", "drop")
+OF_PURCHASES = ("purchases", "customer", "item", "basket")
+"""Arguments of ``Catalogue.open`` that only some comparisons use."""
+
+
+def unused(catalogue: Catalogue, names: Sequence[str], way: str) -> list[str]:
+    """A note if the catalogue was opened with arguments that this comparison does not use.
+
+    Args:
+        catalogue: that was opened.
+        names: the arguments.
+        way: what encoders are ranked by.
+    """
+    given = [name for name in names if catalogue.layout.given.get(name)]
+    return [f"not used, since encoders are ranked by {way}: {', '.join(given)}"] if given else []
 
 
 def sample_facts(catalogue: Catalogue, count: int, whole: int) -> dict[str, Any]:
