@@ -157,6 +157,14 @@ def test_encoders_stand_beside_chance_and_popularity(shop):
         assert [counts[i] for i in top] == best_counts
 
 
+def test_a_copy_of_the_query_takes_no_place(shop):
+    images = shop / "images"
+    (images / "i5.png").write_bytes((images / "i1.png").read_bytes())
+    board = package.compare(opened(shop), ["opencv:colour"], relevance="purchases", k=5)
+    top = board.entries[0].top[board.queries.tolist().index(1)]
+    assert 5 not in top
+
+
 def test_the_page_and_the_files(shop, tmp_path):
     board = package.compare(opened(shop), ["opencv:colour"], relevance="purchases")
     page = board.write(tmp_path / "out")

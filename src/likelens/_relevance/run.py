@@ -167,7 +167,7 @@ def _check(relevance: str, k: int) -> None:
         raise BadSpec(f"k = {k} counts no results", where="k", hint="give at least 1")
 
 
-def _truth(catalogue: Catalogue, relevance: Kind, copies: Sequence[str] | None) -> Relevance:
+def _truth(catalogue: Catalogue, relevance: Kind, copies: Sequence[str | None] | None) -> Relevance:
     if relevance == "purchases":
         return purchase_relevance(catalogue, copies=copies)
     return relevance_of(catalogue, relevance)
@@ -181,11 +181,11 @@ def _unused(catalogue: Catalogue, relevance: Kind) -> list[str]:
     return unused(catalogue, names, relevance)
 
 
-def _copies(filled: Filled, gallery: Catalogue) -> list[str]:
-    """Digest of each item's image, by which copies are known."""
-    items = filled.store.items()
-    digests = dict(zip(items["id"].to_pylist(), items["_digest"].to_pylist(), strict=True))
-    return [digests[item] for item in gallery.ids]
+def _copies(filled: Filled, gallery: Catalogue) -> list[str | None]:
+    """Digest of each item's image, by which copies are known; None where it was not read."""
+    survey = filled.measured.survey
+    digests = dict(zip(survey.catalogue.ids, survey.digests.astype(str).tolist(), strict=True))
+    return [digests.get(item) or None for item in gallery.ids]
 
 
 def _lost(catalogue: Catalogue, gallery: Catalogue) -> list[str]:
