@@ -114,16 +114,22 @@ def places_of(
     Raises:
         BadTable: a name leads out of the root, or fits several files.
     """
-    names: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    others_of: dict[str, list[str]] = {}  # further files of a name
+
+    def add(key: str, name: str) -> None:
+        if names.setdefault(key, name) is not name:
+            others_of.setdefault(key, []).append(name)
+
     for name in (*images, *others):
-        names.setdefault(nfc(name), []).append(name)
+        add(nfc(name), name)
     if files is None:
         for name in images:
-            names.setdefault(nfc(name).rsplit(".", 1)[0], []).append(name)
+            add(nfc(name).rsplit(".", 1)[0], name)
         wanted = ids
     else:
         wanted = [None if name is None else nfc(below(name, root)) for name in files]
-    several = {name: names[name] for name in wanted if name and len(names.get(name, ())) > 1}
+    several = {name: [names[name], *others_of[name]] for name in wanted if name in others_of}
     if several:
         same = any(len({*map(nfc, found)}) < len(found) for found in several.values())
         fits = [
@@ -138,7 +144,7 @@ def places_of(
             if same
             else "name the file in a column, and the column with --image",
         )
-    return [None if name is None else names.get(name, [None])[0] for name in wanted]
+    return [None if name is None else names.get(name) for name in wanted]
 
 
 def without_a_row(
