@@ -34,6 +34,7 @@ from .values.boxes import Box, Boxed, box_text
 from .values.errors import BadImage, OutOfMemory
 from .values.files import system_hint
 from .values.places import ENDINGS as ENDINGS
+from .values.remote import local_image
 
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8] | Boxed
 
@@ -132,12 +133,15 @@ def inside_box(pixels: npt.NDArray[np.uint8], box: Box, where: str) -> npt.NDArr
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a picture's file, for hashing and for ``open_image``.
+    """The bytes of an image's file, or of an address, for hashing and for ``open_image``.
 
     Raises:
-        BadImage: there is no such file, it is no file, or it is larger than MAX_BYTES.
+        BadImage: there is no such file, it is no file, it is larger than MAX_BYTES, or the
+            address gives no image.
     """
     where = os.fspath(path)
+    if isinstance(path, str):
+        path = local_image(path)
     try:
         opened = os.open(path, _READ)
         try:

@@ -13,7 +13,7 @@ from conftest import paint
 from likelens import Catalogue, Judgements, Searcher, embed
 from likelens.images import FORMATS, open_image
 from likelens.report.thumbnails import thumbnail
-from likelens.values.errors import BadTable, MissingExtra
+from likelens.values.errors import BadImage, BadTable, MissingExtra
 from likelens.values.places import ENDINGS
 from misbehaving import Server, picture
 
@@ -264,3 +264,22 @@ def test_real_images_as_bytes(real_data, tmp_path, cache):
     as_bytes = embed(Catalogue.open(path, image="image"), "opencv:colour")
     as_files = embed(Catalogue.open(local, images=files[0].parent), "opencv:colour")
     assert (as_bytes.vectors == as_files.vectors).all()
+
+
+def test_an_address_can_be_searched_with(tmp_path, cache):
+    for number in range(4):
+        paint(tmp_path / "images" / f"{number}.png", number)
+    store = tmp_path / "store"
+    embed(Catalogue.open(tmp_path / "images"), "opencv:colour", store)
+    searcher = Searcher(store)
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe_file("/q.png", (tmp_path / "images" / "2.png").read_bytes())
+    assert searcher.reader.item("memory://q.png") == "2.png", "known by its content"
+    assert len(searcher.search("memory://q.png", k=2).ids) == 2
+    assert open_image("memory://q.png").shape == (20, 24, 3)
+    for address, reason in (
+        ("http://127.0.0.1:9/x.png", "127.0.0.1 is no public address"),
+        ("file:///etc/passwd", "it is a local file"),
+    ):
+        with pytest.raises(BadImage, match=f"the address gives no image: {reason}"):
+            searcher.search(address)

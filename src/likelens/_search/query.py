@@ -23,6 +23,7 @@ from ..values.columns import nfc
 from ..values.embeddings import Embeddings
 from ..values.errors import BadImage, BadQuery, LikelensWarning
 from ..values.places import is_image_name
+from ..values.remote import is_address, local_image
 
 TEXT_WEIGHT = 0.5
 """Weight of texts beside pictures, if none is given."""
@@ -206,6 +207,8 @@ class Reader:
             return nfc(picture)
         if self.catalogue.boxes is not None:  # the whole file shows more than any item
             return None
+        if isinstance(picture, str):
+            picture = local_image(picture)
         if isinstance(picture, bytes):
             return self._item_with(content_digest(picture), "")
         if not isinstance(picture, str | os.PathLike):
@@ -240,8 +243,9 @@ class Reader:
         return self.reads_text and not path_like and not self.knows(text)
 
     def knows(self, name: str) -> bool:
-        """Whether a text is the id of an item, or the path of a file."""
-        return nfc(name) in self.catalogue.position or is_file(Path(name))
+        """Whether a text is the id of an item, the path of a file, or an address."""
+        known = nfc(name) in self.catalogue.position
+        return known or is_address(name) or is_file(Path(name))
 
     @cached_property
     def _rows_by_name(self) -> dict[str, list[int]]:
@@ -285,6 +289,8 @@ class Reader:
         source = picture
         if isinstance(picture, str) and nfc(picture) in self.catalogue.position:
             source = self.catalogue.picture(self.catalogue.position[nfc(picture)])
+        if isinstance(source, str):
+            source = local_image(source)
         if isinstance(source, str) and not is_file(Path(source)):
             text = ", or --text" if self.reads_text else f"; {self.encoder.spec} cannot read text"
             raise BadQuery(

@@ -206,7 +206,7 @@ def good_rows(
             f"none of the {len(ids):,} rows has a picture: ids such as {first_few(ids)}"
             + (f"; {first_few(reasons.values())}" if reasons else ""),
             where=where,
-            hint="check the addresses"
+            hint="check the addresses; --allow-private also asks servers of your own"
             if reasons
             else "check --images, --id, and --image if file names are not the ids",
         )

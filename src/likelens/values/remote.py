@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .columns import nfc
-from .errors import BadTable, MissingExtra, NotFetched, first_few
+from .errors import BadImage, BadTable, MissingExtra, NotFetched, first_few
 from .files import cache_folder, write_aside
 
 MAX_BYTES = 256 * 2**20
@@ -42,14 +42,34 @@ def is_address(name: str) -> bool:
     return "://" in name
 
 
+def local_image(name: str) -> str | Path:
+    """The file of an image that is named by its address; any other name as it is.
+
+    Raises:
+        BadImage: the address gives no image.
+        MissingExtra: fsspec, or its package for a protocol, is not installed.
+    """
+    if not is_address(name):
+        return name
+    found = fetch_images([name], None)[name]
+    if isinstance(found, str):
+        raise BadImage(
+            f"the address gives no image: {found.partition(' (--allow-private')[0]}",
+            where=name,
+            hint="check the address, or fetch the image yourself and give its file",
+        )
+    return found
+
+
 def fetch_images(
-    addresses: Iterable[str], root: Path, *, allow_private: bool = False
+    addresses: Iterable[str], root: Path | None, *, allow_private: bool = False
 ) -> dict[str, Path | str]:
     """The file of each address in the cache; each is fetched once.
 
     Args:
         addresses: ``http://`` and ``https://``, or an address of fsspec by one of ``STORES``.
-        root: the folder of images: local files that an address names must be in it.
+        root: the folder of images: local files that an address names must be in it. None
+            refuses all of them.
         allow_private: also ask servers that are not public, and by the protocols of ``SERVERS``.
 
     Returns:
@@ -88,7 +108,7 @@ def fetch_images(
             raise
 
 
-def _from_fsspec(address: str, root: Path, *, allow_private: bool) -> Path:
+def _from_fsspec(address: str, root: Path | None, *, allow_private: bool) -> Path:
     *outer, last = address.split("::")
     protocol, _, place = last.rpartition("://")
     protocol = protocol.lower()
@@ -112,12 +132,14 @@ def _from_fsspec(address: str, root: Path, *, allow_private: bool) -> Path:
     return _kept(f"{whole} {about.st_size} {about.st_mtime_ns}", lambda: _read(whole))
 
 
-def _local(name: str, root: Path) -> Path:
+def _local(name: str, root: Path | None) -> Path:
     """A file in the folder of images, links resolved.
 
     Raises:
         NotFetched: it lies elsewhere, or is not there.
     """
+    if root is None:
+        raise NotFetched("it is a local file", where=name, hint="give its path")
     try:
         place, there = (root / name).resolve(), (root / name).is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, or a loop of links
