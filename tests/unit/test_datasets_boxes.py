@@ -65,7 +65,7 @@ def test_a_box_is_the_part_that_a_slow_copy_finds(picture, box):
         if y <= row < y + height
     ]
     if not inside or not inside[0]:
-        with pytest.raises(BadImage, match=f"the box {box_text(box)} has no part of the picture"):
+        with pytest.raises(BadImage, match=f"the box {box_text(box)} has no part of the image"):
             open_image(Boxed(picture, box))
         return
     np.testing.assert_array_equal(open_image(Boxed(picture, box)), np.array(inside))
@@ -182,7 +182,7 @@ class TestStores:
         assert made.ids == ("left",)
         failure = made.failures.to_pylist()[0]
         assert failure["id"] == "outside"
-        assert failure["reason"].startswith("the box 24,0,5,5 has no part of the picture, which ha")
+        assert failure["reason"].startswith("the box 24,0,5,5 has no part of the image, which ha")
 
     def test_an_encoder_that_learns_learns_from_boxes(self, halves):
         seen = []

@@ -52,7 +52,7 @@ def test_nothing_gives_an_empty_matrix():
 def test_a_picture_that_cannot_be_read_is_named(tmp_path, parallel):
     broken = tmp_path / "broken.png"
     broken.write_text("no picture")
-    with pytest.raises(BadImage, match="no picture that can be read") as caught:
+    with pytest.raises(BadImage, match="no image that can be read") as caught:
         Mean(parallel=parallel).encode([*PICTURES, broken])
     assert caught.value.where == str(broken)
 
