@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._embed import EmbedRun, Measured, Progress, measure_all
 from .encoders.base import Encoder, FittedEncoder, VectorSource
-from .encoders.opening import open_encoder, open_encoders
+from .encoders.opening import open_encoder, open_encoders, shown_as
 from .encoders.running import Running
 from .store.base import Store
 from .values.catalogue import Catalogue
@@ -87,6 +87,11 @@ class Filled:
         Raises:
             LikelensError: it failed, or stands on an encoder that cannot be had.
         """
+        found = self._read(encoder)
+        name = shown_as(encoder.spec, found.encoder.name)
+        return replace(found, encoder=replace(found.encoder, name=name))
+
+    def _read(self, encoder: Encoder | VectorSource) -> Embeddings:
         if isinstance(encoder, Encoder):
             if self.gallery is not None and isinstance(encoder, FittedEncoder):
                 self.gallery.fit(encoder)
@@ -184,7 +189,7 @@ def read_all(
         try:
             found.append(filled.read(encoder))
         except LikelensError as error:
-            missing[str(encoder.spec)] = why(error)
+            missing[shown_as(encoder.spec, str(encoder.spec))] = why(error)
             if not of_encoder(error) or len(missing) == len(encoders):
                 raise
     return found, missing

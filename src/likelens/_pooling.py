@@ -243,7 +243,7 @@ def pool_catalogue(
         lists[blind] = NONE
         if blind.any():
             notes.append(f"{encoder.spec} sees nothing in {int(blind.sum()):,} of the queries")
-        positions[str(encoder.spec)] = lists
+        positions[known.encoder.name] = lists
     say("ranking", len(positions), len(positions))
     products = gallery.products if different_products else None
     theirs = table.products if different_products else None

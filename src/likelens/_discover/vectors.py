@@ -9,6 +9,7 @@ import numpy as np
 from .._embed import Progress
 from .._lineup import Filled, fill_lineup, why
 from ..encoders.base import Encoder, VectorSource
+from ..encoders.opening import shown_as
 from ..store.base import Store
 from ..values.arrays import Floats
 from ..values.catalogue import Catalogue
@@ -63,15 +64,16 @@ class Vectors:
 
     def _noted(self, encoder: Encoder | VectorSource, filled: Filled, side: int) -> bool:
         """Whether its vectors are there; if so, only the items that it has are left."""
+        name = shown_as(encoder.spec, str(encoder.spec))
         try:
             left = self.ids[side] & set(filled.read(encoder).ids)
         except LikelensError as error:
-            self.missing[str(encoder.spec)] = why(error)
+            self.missing[name] = why(error)
             if not of_encoder(error) or len(self.missing) == self._asked:
                 raise
             return False
         if not left and len(self.missing) < self._asked - 1:
-            self.missing[str(encoder.spec)] = "it has no vector of the items that the others have"
+            self.missing[name] = "it has no vector of the items that the others have"
             return False
         self.ids[side] = left
         return True

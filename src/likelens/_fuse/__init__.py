@@ -16,7 +16,7 @@ from .. import metrics
 from .._embed import Progress, measure_all
 from ..encoders.base import Encoder
 from ..encoders.fused import join, seeing
-from ..encoders.opening import open_encoders
+from ..encoders.opening import open_encoders, resolved
 from ..encoders.running import Running
 from ..metrics._fused import FusionScore
 from ..store.base import Store, open_store
@@ -127,7 +127,7 @@ def _opened(
             where=str(catalogue.layout.table or catalogue.layout.images),
             hint="name tag columns (--tags a,b,c); a folder needs one folder a class",
         )
-    parsed = [Spec.parse(one) if isinstance(one, str) else one for one in specs]
+    parsed = [resolved(one) if isinstance(one, str) else one for one in specs]
     _check_parts([one if isinstance(one, Spec) else one.spec for one in parsed])
     asked, lost = open_encoders([one for one in parsed if isinstance(one, Spec)], running)
     if lost:

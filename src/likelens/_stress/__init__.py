@@ -17,7 +17,7 @@ import numpy as np
 from .._degrade import KINDS, LEVELS, check_level, degrade
 from .._embed import Progress, measure_all
 from ..encoders.base import Encoder, VectorSource, cores
-from ..encoders.opening import open_encoders
+from ..encoders.opening import open_encoders, shown_as
 from ..encoders.running import Running
 from ..images import open_image
 from ..metrics._stressed import Gallery
@@ -219,7 +219,10 @@ def _clean(
     ids = [item for item in catalogue.ids if item in common]
     return (
         having,
-        [one.encoder.name for one in everything],
+        [
+            shown_as(one.spec, kept.encoder.name)
+            for one, kept in zip(having, everything, strict=True)
+        ],
         ids,
         [one.take(ids).vectors for one in everything],
     )

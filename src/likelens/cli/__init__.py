@@ -25,6 +25,8 @@ from .completion import prepare
 SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
 """An encoder, or in some commands ``NAME=`` and an encoder."""
 
+SHORT_NAME = re.compile(r"[A-Za-z][\w.-]*")
+
 SHORT = re.compile(r"(-[a-zA-Z])=(.*)", re.DOTALL)
 
 ENCODER_FLAGS = (["-e"], ["--encoder"])
@@ -83,7 +85,7 @@ def repeat_flag(given: list[str]) -> list[str]:
     follows = False
     for word in given:
         short = SHORT.fullmatch(word)
-        if several and follows and SPEC.fullmatch(word):
+        if several and follows and (SPEC.fullmatch(word) or _is_short_name(word, given)):
             out += ["-e", word]
         elif short:
             out += [short[1], short[2]]
@@ -92,6 +94,25 @@ def repeat_flag(given: list[str]) -> list[str]:
             follows = word.startswith("--encoder=") or out[-1:] in ENCODER_FLAGS
             out.append(word)
     return out
+
+
+def _is_short_name(word: str, given: list[str]) -> bool:
+    """Whether a word is a name in the file of encoders that these arguments mean."""
+    if not SHORT_NAME.fullmatch(word):
+        return False
+    from ..encoders.opening import short_names
+
+    words = iter([*given, ""])
+    file = None
+    for each in words:
+        if each == "--encoders-file":
+            file = next(words)
+        elif each.startswith("--encoders-file="):
+            file = each.partition("=")[2]
+    try:
+        return word in short_names(file or None)
+    except LikelensError:
+        return False  # the command says what is wrong with the file
 
 
 def _complain(error: BaseException) -> int:

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -39,6 +40,17 @@ Verbose = Annotated[
 ]
 
 
+EncodersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoders-file",
+        help="TOML file of short names of encoders (default: $LIKELENS_ENCODERS, "
+        "or encoders.toml in this folder).",
+        show_default=False,
+    ),
+]
+
+
 MAY_BE_EMPTY = {"missing"}
 """Options to which an empty text means something."""
 
@@ -52,6 +64,9 @@ class Running:
 
 
 running = Running()
+
+NAMING = {"encoder", "spec"}
+"""Parameters that are names of encoders."""
 
 
 class Command(TyperCommand):
@@ -174,17 +189,29 @@ class App(typer.Typer):
 
 
 def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with two more options, which are taken note of before it runs."""
+    """The function with more options, which are taken note of before it runs.
+
+    These are --quiet and --verbose, and of a command that takes encoders --encoders-file.
+    """
     own = inspect.signature(function, eval_str=True)
+
+    names_encoders = bool(NAMING & own.parameters.keys())
 
     @functools.wraps(function)
     def called(*, quiet: bool, verbose: bool, **given: Any) -> Any:
         choose_output(quiet, verbose)
+        if names_encoders:
+            from ..encoders.named import choose_file
+
+            choose_file(given.pop("encoders_file"))
         return function(**given)
 
+    more: dict[str, tuple[Any, Any]] = {"quiet": (False, Quiet), "verbose": (False, Verbose)}
+    if names_encoders:
+        more = {"encoders_file": (None, EncodersFile), **more}
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in (("quiet", Quiet), ("verbose", Verbose))
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (default, kind) in more.items()
     ]
     signature = own.replace(parameters=[*own.parameters.values(), *added])
     called.__signature__ = signature  # type: ignore[attr-defined]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ..values.errors import LikelensError
 from . import show
 from .command import AsJson
 
@@ -44,15 +46,18 @@ FILES = ("onnx", "vectors", "checkpoint")
 def encoder_names(incomplete: str) -> list[str]:
     """Names of encoders that begin so: sources, those of presets, and files of networks."""
     from .. import presets
-    from ..encoders.opening import ENCODERS
+    from ..encoders.opening import ENCODERS, short_names
 
+    short: dict[str, str] = {}
+    with suppress(LikelensError):
+        short = short_names()
     source, colon, path = incomplete.partition(":")
     if colon and source in FILES:
         return [f"{source}:{found}" for found in _paths(path)]
     rows = (row.spec for name in presets.names() for row in presets.preset(name))
-    known = [*(f"{name}:" for name in ENCODERS.names()), *dict.fromkeys(rows)]
+    known = [*short, *(f"{name}:" for name in ENCODERS.names()), *dict.fromkeys(rows)]
     found = [name for name in known if name.startswith(incomplete) and name != incomplete]
-    return found if colon else [name for name in found if name.endswith(":")]
+    return found if colon else [name for name in found if name.endswith(":") or name in short]
 
 
 def preset_names(incomplete: str) -> list[str]:

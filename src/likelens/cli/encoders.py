@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import options, show
-from .command import App
+from .command import App, EncodersFile
 
 app = App(help="List the sources of encoders; show, check or fuse encoders.")
 
@@ -27,8 +27,11 @@ def encoders(context: typer.Context, as_json: options.AsJson = False) -> None:
 
 
 @app.command("list")
-def list_sources(as_json: options.AsJson = False) -> None:
-    """List the sources of encoders, with examples."""
+def list_sources(encoders_file: EncodersFile = None, as_json: options.AsJson = False) -> None:
+    """List the sources of encoders, with examples, and the short names of encoders.toml."""
+    from ..encoders.named import choose_file
+
+    choose_file(encoders_file)
     _list(as_json)
 
 
@@ -134,13 +137,13 @@ def pack_encoder(
 
 
 def _list(as_json: bool) -> None:
-    from ..encoders.opening import ENCODERS, describe_sources
+    from ..encoders.opening import describe_sources
 
     described = describe_sources()
     if as_json:
         show.print_json(described)
         return
-    width = max(map(len, ENCODERS.names()))
+    width = max(map(len, described))
     for name, text in described.items():
         show.say(f"{name:<{width}}  {text}")
 

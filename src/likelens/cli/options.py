@@ -112,6 +112,7 @@ def with_dtype(specs: Sequence[str], dtype: str | None) -> list[str]:
     """
     if dtype is None:
         return list(specs)
+    from ..encoders.opening import resolved
     from ..encoders.running import NETWORKS
     from ..values.spec import Spec
 
@@ -130,7 +131,7 @@ def with_dtype(specs: Sequence[str], dtype: str | None) -> list[str]:
         options = dict(sorted({**spec.options, "dtype": dtype}.items()))
         return Spec(spec.source, spec.identifier, spec.layer, options)
 
-    parsed = [Spec.parse(text) for text in specs]
+    parsed = [resolved(text) for text in specs]
     made = [in_dtype(spec) for spec in parsed]
     if dtype != "float32":
         _tell_others([str(one) for one in made if one.source != "control"], dtype)

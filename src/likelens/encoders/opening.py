@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from ..values.errors import (
 from ..values.registry import Registry
 from ..values.spec import Spec
 from .base import Encoder, VectorSource
+from .named import read_names, resolve, shown
 from .noted import noted
 from .running import Running, unheeding, way_of
 
@@ -36,13 +38,48 @@ ENCODERS.add("checkpoint", "likelens.encoders.checkpoint:open_checkpoint")
 ENCODERS.add("fused", "likelens.encoders.fused:open_fused")
 
 
-def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | VectorSource:
+def resolved(spec: str | Spec, encoders_file: str | os.PathLike[str] | None = None) -> Spec:
+    """The parsed spec, short names replaced by what they stand for (see ``named``).
+
+    Raises:
+        BadSpec: it is neither a spec nor a short name.
+        BadTable: the file of short names cannot be used.
+    """
+    if isinstance(spec, Spec):
+        return spec
+    return Spec.parse(resolve(spec, sources=ENCODERS.names(), path=encoders_file))
+
+
+def short_names(encoders_file: str | os.PathLike[str] | None = None) -> dict[str, str]:
+    """Specs by short name; empty where there is no file of them.
+
+    Raises:
+        BadTable: the file cannot be used.
+    """
+    return read_names(encoders_file, sources=ENCODERS.names())
+
+
+def shown_as(spec: Spec, kept_as: str) -> str:
+    """What boards call an encoder: its short name, else the name that its vectors are kept by."""
+    name = str(spec)
+    short = shown(name, sources=ENCODERS.names())
+    return kept_as if short == name else short
+
+
+def open_encoder(
+    spec: str | Spec,
+    running: Running | None = None,
+    *,
+    encoders_file: str | os.PathLike[str] | None = None,
+) -> Encoder | VectorSource:
     """The encoder of that name.
 
     Args:
         spec: ``source:identifier[@layer][?option=value&...]``, such as
-            ``onnx:model.onnx@features`` or ``opencv:sift?words=512``.
+            ``onnx:model.onnx@features`` or ``opencv:sift?words=512``, or a short name.
         running: the device of networks; by default a GPU if there is one.
+        encoders_file: a TOML file of short names; by default $LIKELENS_ENCODERS, else
+            ``encoders.toml`` in the working folder.
 
     Raises:
         BadSpec: the source, identifier, layer, an option or the device is unknown, or it
@@ -51,7 +88,7 @@ def open_encoder(spec: str | Spec, running: Running | None = None) -> Encoder | 
         NoWeights: the weights cannot be had.
         EncoderFailed: its file is missing or damaged, or its network does not run.
     """
-    parsed = Spec.parse(spec) if isinstance(spec, str) else spec
+    parsed = resolved(spec, encoders_file)
     unheeding(_known([parsed]), running)
     make = ENCODERS.load(parsed.source)
     with noted() as notes, _failing(parsed):
@@ -101,7 +138,7 @@ def open_encoders(
         BadSpec: a source, identifier, layer, option or the device is unknown, or not one
             of them can run as asked.
     """
-    parsed_all = [Spec.parse(one) if isinstance(one, str) else one for one in specs]
+    parsed_all = [resolved(one) for one in specs]
     others = unheeding(_known(parsed_all), running)
     first: dict[str, Encoder] = {}
     opened: list[Encoder | VectorSource] = []
@@ -188,5 +225,6 @@ def examples(source: str) -> tuple[str, ...]:
 
 
 def describe_sources() -> dict[str, str]:
-    """What each source of encoders is, in a line with an example."""
-    return {name: ENCODERS.load(name).__doc__.splitlines()[0] for name in ENCODERS.names()}
+    """What each source of encoders is, in a line with an example; then specs by short name."""
+    sources = {name: ENCODERS.load(name).__doc__.splitlines()[0] for name in ENCODERS.names()}
+    return {**sources, **short_names()}

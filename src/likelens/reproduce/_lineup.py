@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..encoders.base import Encoder, VectorSource
-from ..encoders.opening import open_encoders
+from ..encoders.opening import open_encoders, resolved, short_names
 from ..encoders.running import Running
 from ..presets import Row, find
 from ..report.formats import FILE_SOURCES
@@ -23,7 +23,7 @@ def rows_of(encoders: Sequence[str | Row]) -> list[Row]:
     Raises:
         BadSpec: there is none but controls.
     """
-    rows = [one if isinstance(one, Row) else Row(str(one), "", "") for one in encoders]
+    rows = [one if isinstance(one, Row) else _row(str(one)) for one in encoders]
     rows = [row for row in rows if Spec.parse(row.spec).source != "control"]
     if not rows:
         raise BadSpec(
@@ -32,6 +32,12 @@ def rows_of(encoders: Sequence[str | Row]) -> list[Row]:
             hint="name some with -e, or a line-up with --preset (docs/presets.md)",
         )
     return rows
+
+
+def _row(text: str) -> Row:
+    """A row of a spec, or of a short name, which is then what tables call it."""
+    spec = str(resolved(text))
+    return Row(spec, text if text in short_names() else "", "")
 
 
 def open_rows(
