@@ -69,7 +69,7 @@ def test_a_name_stands_wherever_a_spec_does(names):
     assert ([str(one.spec) for one in opened], missing) == ([COLOUR, HOG], {})
     for wrong, hint in {
         "pant": "paint",
-        "paint + blue": "names are",
+        "paint + 2*blue": "names are",
         "xyz": "source:identifier",
     }.items():
         with pytest.raises(BadSpec, match="is not the name of an encoder") as caught:
