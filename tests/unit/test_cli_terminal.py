@@ -205,7 +205,7 @@ def test_lines_of_progress_without_a_terminal(capsys):
     assert after(8) == ""
     assert after(2) == "progress: embedding \\x1b[1m: 190 of 1,000 (19%), 8.2/s, 1:39 left\n"
     stages.step("measuring", 0, 0)
-    assert after(20) == "progress: measuring: 0 of 0\n"
+    assert after(20) == "progress: measuring\n"
     terminal.choose(as_json=True)
     stages.step("measuring", 7_300, 14_600)
     said = json.loads(after(3_600))["progress"]
@@ -220,7 +220,7 @@ def test_a_long_command_shows_that_it_lives(monkeypatch, capsys):
     with progress.progress_bar(clock) as step:
         step("reading", 0, 1)
         clock.now = 60.0
-        while "progress: reading: 0 of 1 (0%)" not in capsys.readouterr().err:
+        while "progress: reading\n" not in capsys.readouterr().err:
             pass  # the line comes from another thread
     terminal.choose(quiet=True)
     with progress.progress_bar(clock) as step:

@@ -122,7 +122,7 @@ def _complain(error: BaseException) -> int:
     said = _sentence(error)
     said.hint += whose_options(said.hint)
     with suppress(OSError):  # stderr is closed or full too: the exit code must do
-        if terminal.asked.verbose:
+        if terminal.asked.verbose and not said.wrong_use:
             text = "".join(traceback.format_exception(error))
             terminal.message("traceback", text.rstrip())
         parts = {"what": said.what, "where": said.where, "hint": said.hint, "mend": said.hint}
@@ -177,7 +177,7 @@ def _detail(error: BaseException) -> str:
 
 def _wrong_use(error: Any) -> LikelensError:
     """What Click refuses, as one of ours."""
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".").replace(": Value error, ", ": ")
     command = "likelens" if error.ctx is None else error.ctx.command_path
     said = LikelensError(text, where=command, hint=f"see {command} --help")
     said.wrong_use = True

@@ -67,7 +67,9 @@ class Stages:
 
 
 def _line(label: str, done: int, total: int, rate: float, left: float | None) -> str:
-    share = f" ({done / total:.0%})" if total else ""
+    if total <= 1:
+        return label
+    share = f" ({done / total:.0%})"
     speed = f", {rate:,.0f}/s" if rate >= 10 else f", {rate:,.2g}/s" if rate else ""
     rest = "" if left is None else f", {_duration(left)} left"
     return f"{label}: {done:,} of {total:,}{share}{speed}{rest}"
