@@ -203,7 +203,7 @@ def compare_reports(before: Readable, after: Readable) -> Against:
     settings = _differing(_settings(old), _settings(new))
     others = [name for name in DECISIVE if name in settings]
     if others:
-        notes.append(f"other {', '.join(others)}: the scores are not of the same measurement")
+        notes.append(f"what is measured differs: {', '.join(others)}")
     return Against(
         before=old.place,
         metric=metric,

@@ -395,8 +395,9 @@ class _Judge:
         noise = max(entry.controls["random embeddings"] for entry in entries)
         if self.self_pairs == "include" and noise > NOISE:
             text = (
-                f"random embeddings score up to {noise:.2f} here, because an item is alike to "
-                "itself and there are few others; leave that out with --self-pairs exclude"
+                f"random embeddings score up to {noise:.2f} here, because each item is also "
+                "compared with itself and there are few others; --self-pairs exclude leaves "
+                "these pairs out"
             )
             notes = (*notes, text)
         return Leaderboard(

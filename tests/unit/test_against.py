@@ -106,7 +106,7 @@ def test_items_tags_encoders_settings_and_libraries(board, tmp_path):
     assert [one.queries for one in found.changes] == [22, 22]
     notes = " ".join(found.notes)
     assert "another fingerprint" in notes
-    assert "other self_pairs: the scores are not of the same measurement" in notes
+    assert "what is measured differs: self_pairs" in notes
     page = write_report(board, tmp_path / "new", against=found)
     text = Outline(page.read_text(encoding="utf-8")).text
     assert "What changed" in text

@@ -149,7 +149,7 @@ def print_against(changed: Against) -> None:
             number(one.after),
             number(one.difference),
             f"{number(one.low)} to {number(one.high)}" if one.queries else "-",
-            number(one.p),
+            "<0.001" if one.p < 0.001 else number(one.p),
             f"{one.queries:,}" if one.queries else "-",
         ]
         for one in changed.changes
