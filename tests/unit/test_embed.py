@@ -1,12 +1,15 @@
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -630,3 +633,13 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, images):
     made = store.embeddings("test:mean", catalogue.ids)
     assert made.ids == catalogue.ids
     np.testing.assert_array_equal(made.vectors, expected(catalogue))
+
+
+def test_attributes_whose_stored_names_collide_stay_apart(shop):
+    names = ["".join(signs) for signs in itertools.product("._`", repeat=4)]
+    catalogue = Catalogue.open(shop)
+    columns = {f"a{name}b": pa.array([name] * len(catalogue)) for name in [*names, " "]}
+    store = open_store(None)
+    embed(replace(catalogue, attributes=pa.table(columns)), "opencv:colour", store)
+    kept = store.catalogue().attributes
+    assert [column[0].as_py() for column in kept.columns] == [*names, " "]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -102,11 +103,14 @@ def _attributes(survey: Survey) -> dict[str, pa.ChunkedArray]:
     """Columns of the catalogue, under names that the store has room for."""
     table = survey.catalogue.attributes
     columns: dict[str, pa.ChunkedArray] = {}
+    used = Counter(["id"])
     for place, name in enumerate(table.column_names):
-        plain = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
-        while plain in columns or plain == "id":
-            plain += "_"  # two names that differ only in what had to go
-        columns[plain] = table.column(place)
+        plain = unique = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
+        while unique in columns or unique == "id":  # names that differ only in what had to go
+            unique = f"{plain}_{used[plain] if used[plain] > 1 else ''}"
+            used[plain] += 1
+        columns[unique] = table.column(place)
+        used[plain] = max(used[plain], 1)
     return columns
 
 
