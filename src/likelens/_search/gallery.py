@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
 from ..values.errors import BadQuery, nearest
 from ..values.filters import matching_rows, read_where
-from ..values.spec import fingerprint
 from .choose import ByIndex, ByScore, Order, Ranking, group_codes
 from .near import Near
 from .query import Reader
@@ -52,11 +50,11 @@ class Gallery:
 
     def __init__(self, store: Store, encoder: Encoder | VectorSource, kind: str | None) -> None:
         for _ in range(TRIES):
-            self.version = version_of(store)
+            self.version = store.version()
             self.catalogue = store.catalogue()
             digests = store.items()["_digest"].to_pylist()
             self.embeddings = embeddings_of(store, encoder, self.catalogue)
-            if version_of(store) == self.version and len(digests) == len(self.catalogue):
+            if store.version() == self.version and len(digests) == len(self.catalogue):
                 break
         self.index = build_index(self.embeddings.vectors, "exact")
         self.near = None if kind is None else open_index(store, self.embeddings, kind)
@@ -182,12 +180,3 @@ def embeddings_of(
             lambda spec: embeddings_of(store, open_encoder(spec, encoder.running), catalogue),
         )
     return store.embeddings(prepare_search(encoder, store), catalogue.ids)
-
-
-def version_of(store: Store) -> str:
-    """A text that changes with any change of the items or vectors of a store."""
-    cheap: Any = getattr(store, "version", None)
-    if cheap is not None:
-        return str(cheap())
-    known = [store.known(one.name).to_pydict() for one in store.cards()]
-    return fingerprint(parts=repr((store.items().to_pydict(), known)))

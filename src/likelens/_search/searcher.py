@@ -24,7 +24,7 @@ from ..values.filters import Where, conditions_of
 from ..values.spec import Spec
 from .answer import answer
 from .choose import Order
-from .gallery import Gallery, version_of
+from .gallery import Gallery
 from .hits import Hits
 from .hubs import Hubs, find_hubs
 from .query import Query, Reader, several
@@ -147,7 +147,7 @@ class Searcher:
 
     def _look(self) -> bool:
         self._looked = self.clock()
-        if version_of(self.store) == self._gallery.version:
+        if self.store.version() == self._gallery.version:
             return False
         try:
             self._gallery = Gallery(self.store, self.encoder, self._kind)
