@@ -89,7 +89,9 @@ def test_pages_show_commands_that_work(path):
     text = path.read_text("utf-8")
     assert set(OPTION.findall(text)) <= KNOWN | SCRIPTS
     for call in calls(text):
-        _, *words = words_of(call)
+        words = list(words_of(call))[1:]
+        while words and words[0] in OPTIONS[""]:
+            words = words[1:]
         name = command_of(words)
         given = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
         assert given <= OPTIONS[name] | OPTIONS[""], call
