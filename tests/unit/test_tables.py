@@ -29,7 +29,7 @@ ROWS = [
     {"id": "a b", "name": "null", "product": 12, "size": None, "day": "2021-03-02", "on": None,
      "stock": -1, "price": 1e-7, "ean": "9", "usage": "  null "},
     {"id": "é", "name": "  ", "product": 7, "size": 8.0, "day": "NA", "on": True,
-     "stock": 0, "price": 20.0, "ean": "2", "usage": "é"},
+     "stock": 0, "price": 20.0, "ean": "2", "usage": " é "},
 ]  # fmt: skip
 KINDS = (
     "csv",
@@ -103,6 +103,7 @@ def test_the_same_table_is_the_same_catalogue_in_every_kind_of_file(tmp_path, ki
         "stock": "int64", "price": "double", "ean": "string", "usage": "string",
     }  # fmt: skip
     cells = found.attributes.to_pydict()
+    assert cells["usage"] == [None, None, None, "é"]
     assert cells["day"] == ["2021-03-01", None, "2021-03-02", None]
     assert cells["on"] == [True, False, None, True]
     assert cells["stock"] == [3, None, -1, 0]

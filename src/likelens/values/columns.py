@@ -119,7 +119,7 @@ def typed_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def text_cells(cells: pa.ChunkedArray, missing: pa.Array, *, written: bool) -> pa.ChunkedArray:
-    """A column as text, or as lists of text; whole numbers without ``.0``.
+    """A column as stripped text, or as lists of text; whole numbers without ``.0``.
 
     Args:
         cells: a column by the rule of this module.
@@ -131,15 +131,12 @@ def text_cells(cells: pa.ChunkedArray, missing: pa.Array, *, written: bool) -> p
 
     kind = cells.type
     if pa.types.is_string(kind):
-        if (
-            written
-            and len(there := cells.drop_null())
-            and there[0].as_py().endswith(tuple("0123456789"))
-        ):
-            words = pc.utf8_trim_whitespace(there)
-            if pc.all(pc.match_substring_regex(words, _FLOATS_OF_PYTHON)).as_py():
-                return pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"\.0$", "")
-        return cells
+        words = pc.utf8_trim_whitespace(cells)
+        there = words.drop_null() if written else words[:0]
+        if not len(there) or not there[0].as_py().endswith(tuple("0123456789")):
+            return words
+        floats = pc.all(pc.match_substring_regex(there, _FLOATS_OF_PYTHON)).as_py()
+        return pc.replace_substring_regex(words, r"\.0$", "") if floats else words
     if holds_bytes(kind):
         return cells
     none = set(missing.to_pylist())

@@ -45,6 +45,8 @@ def unguarded_column(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column of text without the apostrophes that ``guarded`` puts before formulas."""
     import pyarrow.compute as pc
 
+    if not pc.any(pc.starts_with(cells, "'")).as_py():
+        return cells
     return pc.replace_substring_regex(cells, _GUARDED, r"\1")
 
 
