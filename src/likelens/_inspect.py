@@ -63,8 +63,10 @@ def describe(spec: str, device: str = "auto") -> dict[str, Any]:
     """
     opened = open_encoder(spec, Running(device=device))
     if isinstance(opened, VectorSource):
-        return {"card": {"name": str(opened.spec), "details": {}}, "layers": []}
-    return {"card": asdict(opened.card), "layers": opened.describe_layers()}
+        card = {"name": str(opened.spec), "details": {}}
+        return {"card": card, "layers": [], "notes": list(opened.notes)}
+    layers = opened.describe_layers()
+    return {"card": asdict(opened.card), "layers": layers, "notes": list(opened.notes)}
 
 
 def check(spec: str, images: Path | None, running: Running) -> list[CheckLine]:

@@ -155,6 +155,8 @@ def _print_description(found: dict[str, Any], all_layers: bool) -> None:
     for name, value in found["card"]["details"].items():
         if value not in (None, ""):
             show.say(f"{name.replace('_', ' '):<16} {value}")
+    for note in found["notes"]:
+        show.say(f"{'note':<16} {note}")
     layers = found["layers"]
     if not layers:
         return

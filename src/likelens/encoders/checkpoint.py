@@ -148,6 +148,13 @@ def read_tensors(path: Path, spec: Spec) -> dict[str, Any]:
         if isinstance(values, Mapping)
         else {}
     )
+    odd = [name for name, one in tensors.items() if not _is_dense(torch, one)]
+    if odd:
+        raise NoWeights(
+            f"tensors are sparse, quantised, complex or expanded: {first_few(odd)}",
+            where=str(path),
+            hint="save plain dense ones: tensor.to_dense().contiguous(), or tensor.dequantize()",
+        )
     if not tensors:
         raise NoWeights(
             "there are no tensors in the file",
@@ -155,6 +162,15 @@ def read_tensors(path: Path, spec: Spec) -> dict[str, Any]:
             hint="give a file that holds a network's state dict",
         )
     return tensors
+
+
+def _is_dense(torch: Any, tensor: Any) -> bool:
+    """Whether a tensor has each of its values in the file: an expanded one may be of any size."""
+    dense = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
+    if not dense or tensor.device.type == "meta":
+        return False
+    kept: int = tensor.untyped_storage().nbytes()
+    return bool(tensor.numel() * tensor.element_size() <= kept)
 
 
 def write_checkpoint(module: Any, path: Path) -> float | None:

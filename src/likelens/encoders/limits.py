@@ -57,7 +57,7 @@ def limited_memory(extra_bytes: int = 0) -> Iterator[None]:
     Args:
         extra_bytes: of files that are mapped into memory, which need no memory of their own.
     """
-    available, used = _available_bytes(), _mapped_bytes()
+    available, used = memory_left(), _mapped_bytes()
     if available is None or used is None:
         yield
         return
@@ -75,7 +75,7 @@ def limited_memory(extra_bytes: int = 0) -> Iterator[None]:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _available_bytes() -> int | None:
+def memory_left() -> int | None:
     """Memory that the system can give, or None where it does not say."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()

@@ -231,6 +231,10 @@ class OnnxEncoder(Encoder):
             file = read_onnx_file(path)
         except (OSError, ValueError) as error:
             raise unusable("the file is not plain ONNX", error, self.spec) from error
+        if self._network.changed:  # what was hashed may not be what was loaded
+            raise EncoderFailed(
+                "the file changed while it was opened", where=str(path), hint="open it again"
+            )
         accuracy = side.about.get("imagenet_acc1", "")
         return EncoderCard(
             name=str(self.spec),

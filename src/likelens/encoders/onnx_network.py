@@ -107,7 +107,7 @@ class OnnxNetwork:
 
     def _less(self, wanted: frozenset[str]) -> Any:
         """A session of what some outputs need; None if it is the whole one that is to run."""
-        if _stamp(self._path) != self._stamp:
+        if self.changed:
             return None  # what is loaded is what the fingerprint stands for
         try:
             data = self._path.read_bytes()
@@ -132,10 +132,15 @@ class OnnxNetwork:
             answers: list[Array] = session.run(names, {self.inputs[0].name: values}, options)
         return answers
 
+    @property
+    def changed(self) -> bool:
+        """Whether the file is another one now than when it was loaded."""
+        return _stamp(self._path) != self._stamp
+
     def _whole(self) -> Any:
         with self._changing:
             if self._loaded[1] != self._all:
-                if _stamp(self._path) != self._stamp:
+                if self.changed:
                     raise EncoderFailed(
                         "the file has changed since it was opened, or is gone",
                         where=str(self._path),

@@ -14,7 +14,7 @@ from .preprocessing import Preprocessing
 from .torch_encoder import OPTIONS, TorchEncoder
 from .torch_layers import OUTPUT
 from .torch_load import ELSEWHERE, getting_weights, need_library
-from .torch_net import Net, seeded, weights_in_words, without_weights
+from .torch_net import Net, configuration, seeded, weights_in_words, without_weights
 
 
 def open_clip_tower(spec: Spec) -> TorchEncoder:
@@ -57,6 +57,7 @@ def open_clip_tower(spec: Spec) -> TorchEncoder:
             weights=weights_in_words(spec, tag or spec.identifier),
             about={"architecture": architecture},
             preparation=str(sorted(dict(model.visual.preprocess_cfg).items())),
+            settings=configuration(model.visual) if spec.identifier.startswith(ELSEWHERE) else "",
             libraries=("open_clip_torch",),
             text=partial(_read, library, model, architecture, spec),
         ),

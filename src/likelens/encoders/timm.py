@@ -14,7 +14,7 @@ from .torch_encoder import OPTIONS as COMMON
 from .torch_encoder import TorchEncoder
 from .torch_layers import OUTPUT, Layer
 from .torch_load import ELSEWHERE, getting_weights, need_library
-from .torch_net import Net, seeded, weights_in_words, without_weights
+from .torch_net import Net, configuration, seeded, weights_in_words, without_weights
 
 EXAMPLES = (
     "timm:test_resnet?weights=none",
@@ -54,6 +54,7 @@ def open_timm(spec: Spec) -> TorchEncoder:
             timm.data.create_transform(**config, is_training=False),
             in_our_words(config),
             weights=weights_in_words(spec, spec.identifier),
+            settings=configuration(module) if spec.identifier.startswith(ELSEWHERE) else "",
             about=_about(module, drawn),
         ),
     )

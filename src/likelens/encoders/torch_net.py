@@ -115,6 +115,32 @@ def architecture(module: Any) -> str:
     return hashlib.blake2b(repr(module).encode(), digest_size=8).hexdigest()
 
 
+def configuration(module: Any) -> str:
+    """A hash of what decides a network's answers and is in neither its weights nor its text.
+
+    That are plain attributes of its modules, such as the number of heads, and buffers that are not
+    saved. Networks whose configuration is a file need it in their fingerprint: the name of any
+    other stands for one configuration in a version of its library.
+    """
+    saved = module.state_dict().keys()
+    buffers = {name: one for name, one in module.named_buffers() if name not in saved}
+    facts = [
+        (name, key, repr(value))
+        for name, one in module.named_modules()
+        for key, value in sorted(vars(one).items())
+        if key != "training" and not key.startswith("_") and _is_plain(value)
+    ]
+    made = hashlib.blake2b(repr(facts).encode(), digest_size=8)
+    made.update(digest(buffers).encode())
+    return made.hexdigest()
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
 def agree(net: Net) -> bool:
     """Whether our preprocessing gives what the library's own gives, on pictures of odd sizes."""
     if net.stated is None or net.stated.size is None or net.stated.layout != "NCHW":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ import numpy as np
 from ..values.arrays import Array, Floats, as_array, narrow_rows, rows_not_finite
 from ..values.columns import nfc
 from ..values.csv_cells import write_csv
-from ..values.errors import BadShape, BadTable, first_few, plural
+from ..values.errors import BadShape, BadTable, LikelensError, first_few, plural
 from ..values.files import write_together
 from ..values.tables import read_table, texts
 from ..values.text_files import read_text
+from .limits import memory_left
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,10 +149,16 @@ def _read_npz(path: Path, id_name: str | None, vector_name: str | None) -> tuple
         arrays = np.load(file, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise ValueError("it is a single array, as in an .npy file")
+        size_bytes, available = sum(part.file_size for part in arrays.zip.infolist()), memory_left()
+        if available is not None and size_bytes > available:
+            raise MemoryError(f"its arrays need {size_bytes:,} bytes, and {available:,} are left")
         names = list(arrays)
         ids = arrays[_name(names, id_name, ID_NAMES, path, "id")]
         vectors = arrays[_name(names, vector_name, VECTOR_NAMES, path, "vector")]
-    return _texts_of(ids, path), vectors
+        for one in (ids, vectors):
+            if not isinstance(one, np.ndarray):
+                raise ValueError("a member of the archive is not an array")
+        return _texts_of(ids, path), vectors
 
 
 def _read_npy(path: Path, id_name: str | None, _: str | None) -> tuple[Any, Array]:
@@ -204,10 +210,12 @@ def _readable(path: Path) -> Iterator[None]:
     """Says what is wrong with a file of arrays."""
     try:
         yield
-    except BadTable:
+    except LikelensError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = f"the file cannot be read: {' '.join(str(error).split())}"
+    except Exception as error:  # readers of damaged bytes raise anything
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        said = "an id is not UTF-8" if isinstance(error, UnicodeDecodeError) else said
+        reason = f"the file cannot be read: {said}"
         if "pickle" in reason or "Object arrays" in reason:
             with path.open("rb") as file:
                 arrays = file.read(6).startswith((b"PK", b"\x93NUMPY"))
