@@ -5,6 +5,7 @@ import json
 import pytest
 import typer
 
+from likelens import Catalogue, embed
 from likelens.cli import repeat_flag
 from likelens.cli.app import app
 from likelens.cli.command import MAY_BE_EMPTY, Command, Group, walk
@@ -20,6 +21,12 @@ OPTIONS = [
     for option in command.params
     if option.param_type_name == "option" and option.name != "version"
 ]
+
+
+@pytest.fixture
+def stored(shop, tmp_path):
+    embed(Catalogue.open(shop), "opencv:colour", tmp_path / "store")
+    return tmp_path / "store"
 
 
 def run(arguments):
@@ -74,6 +81,14 @@ def test_wrong_values_are_refused_in_a_sentence(likelens):
         in likelens("annotate", "export", "x.csv", "--random", "--no-random")[2]
     )
     assert likelens("doctor", "--quiet", "--quiet")[0] == 0
+
+
+def test_one_attribute_is_set_once(stored, likelens):
+    ask = ("store", "upsert", "--store", stored, "--id", "1", "--set", "kind=hat")
+    code, _, err = likelens(*ask, "--set", "kind = cap")
+    assert code == 2
+    assert "'kind' is set to 'hat' and to ' cap'" in err
+    assert likelens(*ask, "--set", "kind=hat")[0] == 0
 
 
 def test_texts_between_commas_are_joined(shop, tmp_path, likelens):

@@ -102,7 +102,15 @@ def _given(settings: list[str]) -> dict[str, str]:
     wrong = [text for text in settings if not text.partition("=")[1]]
     if wrong:
         raise BadSpec(f"{wrong[0]!r} sets nothing", where="--set", hint="write --set COLUMN=VALUE")
-    return {name.strip(): value for name, _, value in (text.partition("=") for text in settings)}
+    given: dict[str, str] = {}
+    for name, _, value in (text.partition("=") for text in settings):
+        if given.setdefault(name.strip(), value) != value:
+            raise BadSpec(
+                f"{name.strip()!r} is set to {given[name.strip()]!r} and to {value!r}",
+                where="--set",
+                hint="give it once",
+            )
+    return given
 
 
 @app.command("remove")
