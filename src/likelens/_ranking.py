@@ -104,6 +104,7 @@ def rank_blocks(
     own: Positions,
     depth: int,
     relevant: Callable[[slice], list[Positions]] | None = None,
+    excluded: Callable[[slice], tuple[Positions, Positions]] | None = None,
 ) -> Iterator[Block]:
     """The best items of each query, a block of queries at a time.
 
@@ -117,6 +118,8 @@ def rank_blocks(
         depth: how many items of each list are kept.
         relevant: for a slice of the queries the positions of each one's relevant items,
             itself not among them; if given, their ranks in the whole list are found too.
+        excluded: for a slice of the queries which of them, counted from its start, and which
+            item, of each pair that takes no place in a list.
 
     Raises:
         BadShape: queries of another dimension, or no finite matrix.
@@ -134,6 +137,8 @@ def rank_blocks(
             scores = gallery.scores(asked[rows])
             itself = np.flatnonzero(own[rows] != NONE)
             scores[itself, own[rows][itself]] = -np.inf
+            if excluded is not None:
+                scores[excluded(rows)] = -np.inf
             members = None if relevant is None else relevant(rows)
             step = -(-len(scores) // workers)
             parts = [slice(begin, begin + step) for begin in range(0, len(scores), step)]

@@ -163,8 +163,8 @@ def measure(
 ) -> Retrieval:
     """Rank the whole gallery for every query by cosine similarity, and score the rankings.
 
-    No query finds itself. Equal scores are ordered as in the catalogue. Memory: a copy of
-    the vectors and 100 MB or so, never all pairs.
+    No query finds itself, nor what the relevance excludes. Equal scores are ordered as in the
+    catalogue. Memory: a copy of the vectors and 100 MB or so, never all pairs.
 
     Args:
         vectors: (n, d) of the gallery, of any length.
@@ -198,7 +198,10 @@ def measure(
         chosen = np.arange(len(asked))
     found = _Lists(relevance, cuts)
     members = (lambda rows: relevance.members(chosen[rows])) if whole else None
-    for block in rank_blocks(gallery, asked[chosen], relevance.own[chosen], cuts[-1], members):
+    excluded = lambda rows: relevance.excluded(chosen[rows])  # noqa: E731
+    for block in rank_blocks(
+        gallery, asked[chosen], relevance.own[chosen], cuts[-1], members, excluded
+    ):
         found.add(chosen[block.rows], block.rankings, block.ranks)
     return found.retrieval(whole=whole)
 

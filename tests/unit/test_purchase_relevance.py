@@ -84,12 +84,22 @@ def test_relevant_is_what_shares_a_basket(data):
         len({b for b, i in zip(baskets, items, strict=True) if i == item and b}) for item in rows
     ]
     assert found.popularity.tolist() == owners
-    excluded = found.excluded(rows, places)
-    for a in rows:
-        for b in rows:
-            same = any(k[a] is not None and k[a] == k[b] for k in kin)
-            assert excluded[a, b] == same
-    assert (excluded.sum(axis=1) - 1).max(initial=0) <= max(found.most_excluded, 0)
+    pairs = set(zip(*(one.tolist() for one in found.excluded(rows)), strict=True))
+    assert pairs == {
+        (a, b)
+        for a in rows.tolist()
+        for b in rows.tolist()
+        if any(k[a] is not None and k[a] == k[b] for k in kin)
+    }
+
+
+def test_kin_take_no_place_in_whole_rankings():
+    """Nearest to query 0 are two images of its product, then what was bought with it."""
+    vectors = np.array([[1.0, 0.0], [1.0, 0.01], [1.0, 0.02], [1.0, 0.5], [0.0, 1.0]])
+    bought = PurchaseRelevance(["x", "x"], [0, 3], 5, kin=[["p", "p", "p", None, None]])
+    found = package.measure(vectors, bought, ks=[1], queries=[0])
+    assert found.rankings.positions.tolist() == [[3]]
+    assert found.scores["mAP"].mean == found.scores["HR@1"].mean == 1.0
 
 
 def test_what_does_not_fit_is_refused():

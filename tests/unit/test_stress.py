@@ -439,7 +439,7 @@ class TestReading:
         curve = made([0.001, 0.1])
         assert np.isnan(curve.shares).all()
         assert curve.half is None
-        assert "cannot be told from 0" in sentence([curve], "a:b")
+        assert "not shown to be above 0" in sentence([curve], "a:b")
 
     def test_what_curves_say(self):
         falls, stays = made([0.4, 0.3, 0.1], kind="jpeg"), made([0.4, 0.41, 0.35])
@@ -450,6 +450,15 @@ class TestReading:
         assert sentence([stays], "a:b").endswith("Nothing costs it half of its score.")
         assert sentence([made([0.4, 0.5])], "a:b") == "Nothing here costs it any of its score."
         assert "no score to lose" in sentence([falls], "control:random")
+
+    def test_a_loss_within_chance_is_not_claimed(self):
+        clean = np.linspace(0.2, 0.8, 30)
+        noisy = clean - 0.01 + np.tile([0.1, -0.1], 15)
+        curve = Curve("a:b", "blur", (0, 1), (QueryScores(clean), QueryScores(noisy)), (0, 0))
+        assert sentence([curve], "a:b") == (
+            "No loss of score is shown: the largest, by blur at level 1, is from 0.500 to 0.490, "
+            "within chance."
+        )
 
     def test_names_beside_lines_stay_apart_and_on_the_chart(self):
         same = Stress(tuple(made([0.4, 0.0], kind=kind) for kind in KINDS), ("1",), 1, 9, False, 0)

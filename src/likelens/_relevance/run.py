@@ -37,7 +37,7 @@ from ..values.copurchases import PurchaseRelevance
 from ..values.embeddings import EncoderCard
 from ..values.errors import BadSpec, BadTable, plural
 from ..values.files import installed
-from ..values.relevance import NONE, Relevance
+from ..values.relevance import Relevance
 from .values import RetrievalBoard, RetrievalEntry
 
 Kind = Literal["purchases", "classes", "products", "tags"]
@@ -220,25 +220,18 @@ class _Bench:
         self.queries = np.sort(draw.choice(asking, min(len(asking), max_queries), replace=False))
         self.relevant = float(np.median(counts[self.queries]))
 
-    def rank(self, vectors: Floats) -> Rankings:
-        """The first k of each query, what takes no place left out."""
-        depth = min(self.k + self.truth.most_excluded, len(vectors))
+    def rank(self, vectors: Floats, queries: Floats | None = None) -> Rankings:
+        """The first k of each query; its vectors are those of the items if not given."""
+        asked = vectors[self.queries] if queries is None else queries
         own = self.truth.own[self.queries]
-        blocks = rank_blocks(Gallery(vectors), vectors[self.queries], own, depth)
-        return joined([self._cut(self.queries[one.rows], one.rankings) for one in blocks], self.k)
-
-    def _cut(self, queries: Positions, found: Rankings) -> Rankings:
-        """The first k that are left, and whether the last ties with the next."""
-        gone = self.truth.excluded(queries, found.positions)
-        gone |= found.positions == self.truth.own[queries][:, None]
-        order = np.argsort(gone, axis=1, kind="stable")
-        positions = np.take_along_axis(np.where(gone, NONE, found.positions), order, axis=1)
-        scores = np.take_along_axis(np.where(gone, np.nan, found.scores), order, axis=1)
-        short = max(0, self.k + 1 - positions.shape[1])
-        positions = np.pad(positions, ((0, 0), (0, short)), constant_values=NONE)
-        scores = np.pad(scores, ((0, 0), (0, short)), constant_values=np.nan)
-        tied = scores[:, :-1] == scores[:, 1:]
-        return Rankings(positions[:, : self.k], scores[:, : self.k], tied[:, : self.k])
+        blocks = rank_blocks(
+            Gallery(vectors),
+            asked,
+            own,
+            self.k,
+            excluded=lambda rows: self.truth.excluded(self.queries[rows]),
+        )
+        return joined([one.rankings for one in blocks], self.k)
 
     def measure(self, rankings: Rankings) -> Retrieval:
         """The scores of rankings of the queries."""
@@ -262,19 +255,10 @@ class _Bench:
             made.append(self.entry(card, self.measure(self.rank(noise))))
         if isinstance(self.truth, PurchaseRelevance):
             card = EncoderCard(POPULARITY, "", 1, "items in most baskets first")
-            made.append(self.entry(card, self.measure(self._by_popularity(self.truth.popularity))))
+            vectors = _popular(self.truth.popularity)
+            ahead = np.tile([1.0, 0.0], (len(self.queries), 1))
+            made.append(self.entry(card, self.measure(self.rank(vectors, ahead))))
         return made
-
-    def _by_popularity(self, popularity: Positions) -> Rankings:
-        depth = min(self.k + self.truth.most_excluded + 2, len(popularity))
-        order = np.argsort(-popularity, kind="stable")[:depth]
-        shape = (len(self.queries), depth)
-        everyone = Rankings(
-            np.broadcast_to(order, shape),
-            np.broadcast_to(popularity[order].astype(np.float32), shape),
-            np.zeros(shape, np.bool_),
-        )
-        return self._cut(self.queries, everyone)
 
     def notes(self) -> list[str]:
         """What to know of the queries."""
@@ -290,6 +274,13 @@ class _Bench:
         if len(self.queries) < self.asking:
             said.append(f"{len(self.queries):,} of {self.asking:,} items that could ask were drawn")
         return said
+
+
+def _popular(popularity: Positions) -> Floats:
+    """(n, 2) unit vectors whose cosine to (1, 0) orders items by popularity; ties stay ties."""
+    distinct, place = np.unique(popularity, return_inverse=True)
+    cosine = place / max(len(distinct), 1)
+    return np.column_stack([cosine, np.sqrt(1.0 - cosine**2)])
 
 
 def _parts(count: int) -> list[slice]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._stress import Curve, Stress
+from ..values.scores import QueryScores
 from . import formats
 from .charts import Axis
 from .markdown import plain_cell, table_row
@@ -154,16 +155,23 @@ def _spread(ends: Sequence[float]) -> list[float]:
 
 
 def sentence(curves: Sequence[Curve], label: str) -> str:
-    """Which kind hurts an encoder most, and where half of its score is lost."""
+    """Which kind costs an encoder most, and where half of its score is lost."""
     if label.startswith("control:"):
         return "A control: it has no score to lose."
     if not math.isfinite(curves[0].shares[0]):
-        return "Its score on the clean pictures cannot be told from 0, so there is none to lose."
+        return "Its score on the clean images is not shown to be above 0, so there is none to lose."
     worst = min(curves, key=lambda curve: min(curve.means))
     low = min(worst.means)
     level = worst.levels[worst.means.index(low)]
     if low >= worst.means[0]:
         return "Nothing here costs it any of its score."
+    place = worst.levels.index(level)
+    lost = QueryScores(worst.scores[place].per_query - worst.scores[0].per_query)
+    if not lost.interval()[1] < 0:
+        return (
+            f"No loss of score is shown: the largest, by {named(worst.kind)} at level {level}, is "
+            f"from {formats.number(worst.means[0])} to {formats.number(low)}, within chance."
+        )
     kind = named(worst.kind)
     most = (
         f"{kind[0].upper()}{kind[1:]} hurts most: {formats.number(worst.means[0])} falls to "

@@ -82,22 +82,10 @@ class PurchaseRelevance(Relevance):
         counts: Positions = np.asarray(self._bought.sum(axis=1)).ravel().astype(np.int64)
         return counts
 
-    @property
-    def most_excluded(self) -> int:
-        """The largest number of kin of an item."""
-        return sum(
-            int(np.bincount(codes[codes != NONE], minlength=1).max()) - 1
-            for codes in self._kin
-            if (codes != NONE).any()
-        )
-
-    def excluded(self, queries: Positions, positions: Array) -> npt.NDArray[np.bool_]:
-        """Which items are kin of the query."""
-        out = np.zeros(positions.shape, np.bool_)
-        for codes in self._kin:
-            asked = codes[queries][:, None]
-            out |= (asked != NONE) & (positions >= 0) & (codes[positions] == asked)
-        return out
+    def excluded(self, queries: Positions) -> tuple[Positions, Positions]:
+        """The kin of each query."""
+        rows, items = np.nonzero(self._related(queries))
+        return rows, items
 
     def gains(self, queries: Positions, positions: Array) -> Floats:
         """1 for items of a basket with the query."""
@@ -127,7 +115,14 @@ class PurchaseRelevance(Relevance):
             return last[1]
         together: npt.NDArray[np.bool_] = (self._bought[queries] @ self._bought.T).toarray() > 0
         together[np.arange(len(queries)), queries] = False
-        every = np.broadcast_to(np.arange(self.n_items), together.shape)
-        together &= ~self.excluded(queries, every)
+        together &= ~self._related(queries)
         self._last = (np.array(queries), together)
         return together
+
+    def _related(self, queries: Positions) -> npt.NDArray[np.bool_]:
+        """(q, n) which items are kin of each query, itself included."""
+        related = np.zeros((len(queries), self.n_items), np.bool_)
+        for codes in self._kin:
+            asked = codes[queries][:, None]
+            related |= (asked != NONE) & (codes == asked)
+        return related

@@ -71,14 +71,13 @@ class Relevance(ABC):
     def members(self, queries: Positions) -> list[Positions]:
         """For each query the positions of its relevant items, ascending, without itself."""
 
-    def excluded(self, queries: Positions, positions: Array) -> npt.NDArray[np.bool_]:  # noqa: ARG002
-        """(q, depth): which items take no place in a query's list, such as its own copies."""
-        return np.zeros(positions.shape, np.bool_)
+    def excluded(self, queries: Positions) -> tuple[Positions, Positions]:  # noqa: ARG002
+        """Items that take no place in a query's list, apart from itself, such as its copies.
 
-    @property
-    def most_excluded(self) -> int:
-        """How many items take no place in a query's list, at most."""
-        return 0
+        Returns:
+            (p,) which of the queries, and (p,) which item, of each such pair.
+        """
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def is_relevant(self, gains: Floats) -> npt.NDArray[np.bool_]:
         """Which gains count as relevant where a metric only tells relevant from not."""
