@@ -199,6 +199,8 @@ def _other(cells: pa.ChunkedArray, missing: pa.Array) -> pa.ChunkedArray:
     types, kind = pa.types, cells.type
     if types.is_date(kind) or types.is_time(kind) or types.is_timestamp(kind):
         return _iso(cells)
+    if _is_list(kind) and types.is_large_string(kind.value_type):
+        return cells.cast(pa.list_(pa.string()))
     if holds_bytes(kind) or (_is_list(kind) and _is_plain(kind.value_type)):
         return cells
     return clean_text(_text_array([_as_json(cell) for cell in cells.to_pylist()]), missing)

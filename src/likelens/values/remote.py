@@ -19,7 +19,7 @@ from .columns import nfc
 from .errors import BadImage, BadTable, MissingExtra, NotFetched, first_few
 from .files import cache_folder, write_aside
 
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 64 * 2**20
 """The largest image that is fetched, in bytes."""
 
 STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
