@@ -320,6 +320,19 @@ def test_a_damaged_book_gives_one_sentence(seed, whole, tmp_path):
         read_all(tmp_path / "votes.db")
 
 
+def test_a_book_in_a_folder_that_is_read_only_can_be_read(whole, tmp_path, monkeypatch):
+    place = tmp_path / "a folder?" / "votes.db"
+    place.parent.mkdir()
+    place.write_bytes(whole)
+    monkeypatch.setattr(database.os, "access", lambda *_: False)
+    with VoteBook.open(place, create=False) as book:
+        assert book.matrix().votes.shape == (60, 2)
+        with pytest.raises(StoreBroken, match="readonly") as told:
+            book.put("Ann", "q0", "c0", 1)
+        assert "may write" in told.value.hint
+    assert [path.name for path in place.parent.iterdir()] == ["votes.db"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -302,17 +302,29 @@ def _nothing_there(place: str) -> BadTable:
     )
 
 
+def _has_log(path: Path) -> bool:
+    """Whether a SQLite file has changes beside it that are not in it yet."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _sqlite(path: Path) -> sa.Engine:
     """An engine whose writers queue, and whose commits are on the disk when they return."""
+    read_only = path.exists() and not os.access(path.parent, os.W_OK) and not _has_log(path)
+    place = str(path.absolute())  # never ":memory:"
+    query = {}
+    if read_only:  # where SQLite cannot make the files that readers share
+        place, query = path.absolute().as_uri(), {"mode": "ro", "immutable": "1", "uri": "true"}
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path.absolute())),  # never ":memory:"
+        sa.URL.create("sqlite", database=place, query=query),
         connect_args={"timeout": PATIENCE_SECONDS, "isolation_level": None},
         pool_timeout=PATIENCE_SECONDS,
     )
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
 
