@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ._ranking import rank_with
     from ._relevance import RetrievalBoard
     from ._retrieval import measure, measure_rankings
-    from ._search import Hit, Hits, Searcher, search
+    from ._search import Hit, Hits, Searcher, index_info, save_index, search
     from ._stress import stress
+    from ._tune import Tuning, tune_index
     from .encoders.base import Encoder
     from .encoders.opening import open_encoder
     from .encoders.running import Running
@@ -66,6 +67,7 @@ _PLACES = {
     "Spec": "values.spec",
     "TagRelevance": "values.relevance",
     "Tags": "values.tags",
+    "Tuning": "_tune",
     "build_index": "index.base",
     "check": "_check",
     "choose_queries": "_protocol",
@@ -75,6 +77,7 @@ _PLACES = {
     "embed": "_embed",
     "find_copies": "_protocol",
     "fuse": "_fuse",
+    "index_info": "_search",
     "load_index": "index.base",
     "measure": "_retrieval",
     "measure_rankings": "_retrieval",
@@ -83,8 +86,10 @@ _PLACES = {
     "pool_catalogue": "_pooling",
     "rank_with": "_ranking",
     "relevance_of": "_protocol",
+    "save_index": "_search",
     "search": "_search",
     "stress": "_stress",
+    "tune_index": "_tune",
 }
 _MODULES = ("eds", "garments", "metrics")
 
@@ -113,6 +118,7 @@ __all__ = [
     "Spec",
     "TagRelevance",
     "Tags",
+    "Tuning",
     "build_index",
     "check",
     "choose_queries",
@@ -124,6 +130,7 @@ __all__ = [
     "find_copies",
     "fuse",
     "garments",
+    "index_info",
     "load_index",
     "measure",
     "measure_rankings",
@@ -133,8 +140,10 @@ __all__ = [
     "pool_catalogue",
     "rank_with",
     "relevance_of",
+    "save_index",
     "search",
     "stress",
+    "tune_index",
 ]
 
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "_search": {
         "values", "images", "encoders", "store", "index", "metrics", "_embed", "_indexes", "_search",
     },
-    "_tune": {"values", "index", "_search", "_tune"},
+    "_tune": {"values", "encoders", "store", "index", "_search", "_tune"},
     "_protocol": {"values"},
     "_ranking": {"values", "index"},
     "_judged": {"values", "metrics", "_ranking", "_judged"},
@@ -70,7 +70,7 @@ ALLOWED = {
     },
     "__init__": {
         "values", "encoders", "store", "index", "metrics", "garments", "eds", "_check", "_embed", "_search",
-        "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval", "_against", "_relevance",
+        "_compare", "_discover", "_pooling", "_leaderboard", "_stress", "_fuse", "_protocol", "_ranking", "_retrieval", "_against", "_relevance", "_tune",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -10,7 +10,18 @@ import pytest
 
 import likelens
 from conftest import paint
-from likelens import Catalogue, Hit, Hits, Searcher, embed, search
+from likelens import (
+    Catalogue,
+    Hit,
+    Hits,
+    Searcher,
+    embed,
+    index_info,
+    save_index,
+    search,
+    tune_index,
+)
+from likelens.cli import index as index_commands
 from likelens.cli.search import search as command
 from likelens.values.errors import BadQuery
 
@@ -37,6 +48,33 @@ def test_python_takes_what_the_command_takes():
     }
     for name, default in defaults.items():
         assert default == inspect.signature(Searcher.search).parameters[name].default
+
+
+@pytest.mark.parametrize(
+    ("of_command", "function", "method"),
+    [
+        (index_commands.build_saved, likelens.save_index, None),
+        (index_commands.show_indexes, likelens.index_info, None),
+        (index_commands.tune_index, likelens.tune_index, "out"),
+    ],
+)
+def test_python_takes_what_index_commands_take(of_command, function, method):
+    assert names(of_command) - {"as_json", method} == names(function) - {"progress"}
+
+
+def test_indexes_are_saved_listed_and_tuned_as_by_the_commands(store, tmp_path, likelens):
+    saved = save_index(store, kind="hnsw(m=8)")
+    assert (saved["built"], saved["vectors"], saved["index"]) == (True, 8, "hnsw(m=8)")
+    assert save_index(store, kind="hnsw(m=8)")["built"] is False
+    code, out, err = likelens("index", "info", "--store", store, "--json")
+    assert code == 0, err
+    assert json.loads(out) == index_info(store)
+    assert [one["index"] for one in index_info(store, k=3)["encoders"][0]["indexes"]] == [
+        "hnsw(m=8)"
+    ]
+    tuned = tune_index(store, k=2)
+    assert (tuned.encoder, tuned.recommended.spec) == ("opencv:colour", "exact")
+    assert tuned.write(tmp_path / "tune.html").read_text().startswith("<!doctype html>")
 
 
 def test_a_threshold_is_calibrated_as_by_the_command(store, likelens):

@@ -11,6 +11,7 @@ from .hubs import Hubs, find_hubs
 from .query import crop
 from .searcher import Searcher, search
 from .sense import by_index
+from .stored import index_info, save_index
 
 __all__ = [
     "Hit",
@@ -22,5 +23,7 @@ __all__ = [
     "by_index",
     "crop",
     "find_hubs",
+    "index_info",
+    "save_index",
     "search",
 ]

@@ -6,21 +6,26 @@ holds what was found; here is what is tried, and in which order.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .._search import Searcher
+from ..encoders.base import Encoder, VectorSource
 from ..index.base import Index, build_index
+from ..store.base import Store
 from ..values.arrays import Floats, check_vectors
 from ..values.errors import BadQuery
+from ..values.spec import Spec
 from .growth import Law, fit_law
 from .setting import Deadline, OutOfTime, Setting, measure, true_scores
 from .values import COSTS, FAR, LEAST_ITEMS, Growth, Tuning
 
 __all__ = ["COSTS", "FAR", "LEAST_ITEMS", "LINES", "Growth", "Law", "Line", "Setting", "Tuning"]
-__all__ += ["check_tune", "fit_law", "tune"]
+__all__ += ["check_tune", "fit_law", "tune", "tune_index"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -173,6 +178,48 @@ def tune(
             f"{max(LEAST_ITEMS, 2 * _needed(k)):,}"
         )
     return found()
+
+
+def tune_index(
+    store: Store | str | os.PathLike[str],
+    encoder: Encoder | VectorSource | Spec | str | None = None,
+    *,
+    k: int = 10,
+    target_recall: float = 0.95,
+    queries: int = 200,
+    budget_seconds: float = 120.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Measure every kind of index on a store's vectors, and recommend one.
+
+    Args:
+        store: the store or its folder.
+        encoder: whose vectors; None if the store has only one encoder.
+        k: how many nearest others of an item are looked for.
+        target_recall: share of the true nearest that must be found, above 0, up to 1.
+        queries: how many items are asked with, drawn with the seed.
+        budget_seconds: how long measuring may take.
+        seed: of the draw of queries and parts.
+        progress: called with what is measured, and how much of it is done.
+
+    Raises:
+        BadQuery: an argument out of range, or fewer than two vectors.
+        BadTable: the store has no vectors by that encoder.
+        StoreBroken: there is no such store.
+    """
+    check_tune(k, target_recall, queries, budget_seconds, seed)
+    embeddings = Searcher(store, encoder).embeddings
+    found = tune(
+        embeddings.vectors,
+        k=k,
+        target_recall=target_recall,
+        queries=queries,
+        budget_seconds=budget_seconds,
+        seed=seed,
+        progress=progress,
+    )
+    return replace(found, encoder=embeddings.encoder.name)
 
 
 def _spent(found: Tuning, budget_seconds: float, late: Sequence[str]) -> str:

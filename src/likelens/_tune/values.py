@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..values.views import VIEWS
 from .growth import Law, fit_law
 from .setting import Setting
 
@@ -79,6 +82,7 @@ class Tuning:
         seconds: how long it took.
         tried: the kinds that were built of all vectors, and at least one setting measured.
         not_tried: those that there was no time for.
+        encoder: whose vectors they are, if that is known.
     """
 
     items: int
@@ -93,6 +97,7 @@ class Tuning:
     seconds: float = 0.0
     tried: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
+    encoder: str = ""
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -133,6 +138,7 @@ class Tuning:
         """For JSON."""
         best = self.recommended
         return {
+            "encoder": self.encoder,
             **{name: getattr(self, name) for name in ("items", "dim", "k", "target_recall")},
             **{name: getattr(self, name) for name in ("queries", "seed", "stopped")},
             "seconds": self.seconds,
@@ -143,6 +149,15 @@ class Tuning:
             "growth": [one.to_dict() for one in self.growth],
             "notes": list(self.notes),
         }
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page with the curve, in one file; returns its path.
+
+        Raises:
+            BadTable: the file cannot be written.
+        """
+        VIEWS.load("page of tuning")(self, self.encoder, Path(path))
+        return Path(path)
 
 
 def _growth(measured: Sequence[Setting], setting: Setting) -> Growth | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +12,7 @@ from .command import App
 from .completion import encoder_names
 
 if TYPE_CHECKING:
-    from .._search import Hubs
     from .._tune import Tuning
-    from ..store.base import Store
-    from ..values.embeddings import Embeddings
 
 app = App(help="Indexes of a store's vectors: build, look at, choose.", no_args_is_help=True)
 
@@ -33,9 +28,6 @@ Encoder = Annotated[
     ),
 ]
 
-HUBS_UP_TO = 50_000
-"""Of more items, hubs are looked for only when asked: every item is compared with every other."""
-
 SHOWN = 5
 
 
@@ -50,37 +42,21 @@ def build_saved(
     as_json: options.AsJson = False,
 ) -> None:
     """Build an index of a store's vectors, and keep it there; again, bring it up to date."""
-    from .._indexes import keep_index, read_kind
-    from .._search import Searcher
+    from .._search import save_index
 
-    read_kind(kind)
-    searcher = Searcher(store, encoder)
-    show.note_lacking(searcher.lacking, len(searcher.catalogue))
-    started = time.perf_counter()
-    placed, path = keep_index(searcher.store, searcher.embeddings, kind, overwrite=overwrite)
-    known = placed.index.info()
-    found = {
-        "encoder": searcher.embeddings.encoder.name,
-        "fingerprint": searcher.embeddings.fingerprint,
-        **known,
-        "built": not placed.saved,
-        "changes": vars(placed.changes),
-        "seconds": time.perf_counter() - started,
-        "file": str(path),
-        "file_bytes": path.stat().st_size,
-    }
+    found = save_index(store, encoder, kind, overwrite=overwrite)
+    show.note_lacking(found["lacking"], found["items"])
     if as_json:
         show.print_json(found)
         return
-    done = f"brought up to date ({placed.changes})" if placed.saved else "built"
-    show.say(
-        f"{placed.index.spec}: {placed.index.count:,} vectors, {done} in {found['seconds']:.1f} s"
-    )
-    size = _size(path.stat().st_size)
-    show.say(f"file: {path} ({size})")
-    if not known["structure"] and placed.index.options.kind != "exact":
+    changes = ", ".join(f"{count:,} {what}" for what, count in found["changes"].items())
+    done = "built" if found["built"] else f"brought up to date ({changes})"
+    name, seconds = found["index"], found["seconds"]
+    show.say(f"{name}: {found['vectors']:,} vectors, {done} in {seconds:.1f} s")
+    show.say(f"file: {found['file']} ({_size(found['file_bytes'])})")
+    if not found["structure"] and not name.startswith("exact"):
         show.note(
-            f"with fewer than {placed.index.NEEDS:,} vectors each of them is compared, "
+            f"with fewer than {found['needs']:,} vectors each of them is compared, "
             "and no index is needed"
         )
 
@@ -97,119 +73,21 @@ def show_indexes(
     as_json: options.AsJson = False,
 ) -> None:
     """Show the indexes kept in a store, hubs that every search finds, and what none does."""
-    from .._indexes import Held, list_indexes
-    from ..store.base import open_store
+    from .._search import index_info
 
-    if k < 1:
-        from ..values.errors import BadQuery
-
-        raise BadQuery(f"k = {k} is not at least 1", where="-k", hint="give -k 1 or more")
-    opened = open_store(store, create=False)
-    items = opened.catalogue().ids
-    kept = list_indexes(opened)
-    if encoder is None:
-        described, failed = _describe_all(opened, items, kept, k, hubs)
-    else:
-        described, failed = [_describe(opened, items, encoder, kept, k, hubs)], []
-    broken = [{"file": one.where, "problem": one.what} for one in kept if not isinstance(one, Held)]
+    found = index_info(store, encoder, k=k, hubs=hubs)
     if as_json:
-        found = {"encoders": described, "failed": failed, "damaged": broken}
-        show.print_json({"store": str(store), **found})
+        show.print_json(found)
         return
+    described, failed = found["encoders"], found["failed"]
     for one in described:
         _print_described(one)
     for one in failed:
         show.note(f"{one['encoder']}: {one['problem']}")
-    for bad in broken:
+    for bad in found["damaged"]:
         show.note(f"{bad['file']}: {bad['problem']}; a search builds it again")
     if not described and not failed:
         show.say("the store has no vectors")
-
-
-def _describe_all(
-    store: Store, items: Sequence[str], kept: Any, k: int, hubs: bool | None
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Every encoder of a store, and those whose vectors cannot be had, with the reason."""
-    from .._indexes import Held, folder_name
-    from ..values.errors import LikelensError
-
-    names = [card.name for card in store.cards()]
-    names += [
-        one.encoder
-        for one in kept
-        if isinstance(one, Held) and one.path.parent.name == folder_name(one.encoder)
-    ]
-    described, failed = [], []
-    for name in dict.fromkeys(names):
-        try:
-            described.append(_describe(store, items, name, kept, k, hubs))
-        except LikelensError as error:
-            failed.append({"encoder": name, "problem": error.what})
-    return described, failed
-
-
-def _describe(
-    store: Store, items: Sequence[str], encoder: str, kept: Any, k: int, hubs: bool | None
-) -> dict[str, Any]:
-    """An encoder's vectors, their indexes and hubs."""
-    from .. import build_index
-    from .._indexes import Held, folder_name
-    from .._search import find_hubs
-
-    embeddings = _vectors(store, encoder, items)
-    own = folder_name(embeddings.encoder.name)
-    wanted = len(embeddings) <= HUBS_UP_TO if hubs is None else hubs
-    indexes = []
-    for one in kept:
-        if isinstance(one, Held) and one.path.parent.name == own:
-            other = one.fingerprint != embeddings.fingerprint
-            behind = None if other else one.changes(embeddings)
-            indexes.append(
-                {
-                    "index": one.spec,
-                    "vectors": sum(item is not None for item in one.ids),
-                    "fingerprint": one.fingerprint,
-                    "state": "of another encoder"
-                    if other
-                    else "behind"
-                    if behind
-                    else "up to date",
-                    "behind": None if behind is None else vars(behind),
-                    "file": str(one.path),
-                    "file_bytes": one.path.stat().st_size,
-                }
-            )
-    return {
-        "encoder": embeddings.encoder.name,
-        "fingerprint": embeddings.fingerprint,
-        "vectors": len(embeddings),
-        "items": len(items),
-        "lacking": embeddings.lacking(items),
-        "dim": embeddings.encoder.dim,
-        "indexes": indexes,
-        "hubs": _hubs(find_hubs(build_index(embeddings.vectors), embeddings.ids, k))
-        if wanted
-        else None,
-    }
-
-
-def _vectors(store: Store, encoder: str, items: Sequence[str]) -> Embeddings:
-    """Those stored need no encoder, whose files may be gone; others (fusions) are made by one."""
-    from .._search import Searcher
-
-    if any(card.name == encoder for card in store.cards()):
-        return store.embeddings(encoder, items)
-    return Searcher(store, encoder).embeddings
-
-
-def _hubs(found: Hubs) -> dict[str, Any]:
-    return {
-        "k": found.k,
-        "skewness": found.skewness,
-        "largest": [{"id": item, "found": count} for item, count in found.largest],
-        "orphans": list(found.orphans),
-        "orphan_share": found.orphan_share,
-    }
 
 
 def _print_described(one: dict[str, Any]) -> None:
@@ -260,14 +138,12 @@ def tune_index(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure every kind of index on a store's vectors, and recommend one."""
-    from .._search import Searcher
-    from .._tune import check_tune, tune
+    from .._tune import tune_index
 
-    check_tune(k, target_recall, queries, budget_seconds, seed)
-    searcher = Searcher(store, encoder)
     with show.progress_bar() as progress:
-        found = tune(
-            searcher.embeddings.vectors,
+        found = tune_index(
+            store,
+            encoder,
             k=k,
             target_recall=target_recall,
             queries=queries,
@@ -275,14 +151,11 @@ def tune_index(
             seed=seed,
             progress=progress,
         )
-    name = searcher.embeddings.encoder.name
     if out is not None:
-        from ..report.tune import write_tuning
-
-        write_tuning(found, name, out)
+        found.write(out)
     if as_json:
         page = {} if out is None else {"page": str(out)}
-        show.print_json({"encoder": name, **found.to_dict(), **page})
+        show.print_json({**found.to_dict(), **page})
     else:
         _print_tuning(found, store, encoder, out)
     if found.stopped:
