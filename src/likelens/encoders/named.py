@@ -171,9 +171,19 @@ def _meant(part: str, names: dict[str, str]) -> str:
 
 
 def shown(spec: str, *, sources: Collection[str]) -> str:
-    """The short name of a spec, or the spec itself where it has none."""
+    """A spec with short names for itself, for the parts of a fusion, or for what it shuffles."""
     try:
-        names = read_names(sources=sources)
+        short = {text: name for name, text in read_names(sources=sources).items()}
+        parsed = Spec.parse(spec)
     except LikelensError:
         return spec  # told of where a name is asked for
-    return next((name for name, text in names.items() if text == spec), spec)
+    if spec in short or not short:
+        return short.get(spec, spec)
+    if parsed.source == FUSED:
+        parts = [(weight, str(part)) for weight, part in parsed.parts]
+        return " + ".join(
+            ("" if weight == 1 else f"{weight:g}*") + short.get(part, part)
+            for weight, part in parts
+        )
+    of = parsed.options.get("of", "")
+    return spec.replace(f"of={of}", f"of={short[of]}") if of in short else spec

@@ -179,7 +179,7 @@ def unusable(what: str, error: Exception, spec: Spec) -> EncoderFailed:
     return EncoderFailed(
         f"{what}: {_plainly(str(error))[:200]}",
         where=str(spec),
-        hint="give an ONNX file of standard operators that takes pictures, or export it again",
+        hint="give an ONNX file of standard operators that takes images, or export it again",
     )
 
 
