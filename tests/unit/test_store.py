@@ -164,6 +164,12 @@ def test_a_store_without_items_serves_what_is_measured(catalogue, tmp_path, like
     code, out, _ = likelens("search", "1", "--store", tmp_path / "report" / "store", "--json")
     assert code == 0
     assert json.loads(out)["hits"]
+    paint(tmp_path / "images" / "new.png", 9)
+    shop.write_text(shop.read_text() + "new,red,hat,1\n")
+    code, _, err = likelens(*asked)
+    assert code == 0
+    assert "1 of these items is not in" in err
+    assert open_store(tmp_path / "report" / "store").count() == 8
 
 
 def test_single_items_in_python(catalogue, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from ..encoders.opening import open_encoder
 from ..store.base import Store, open_store
 from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings, failure_table
-from ..values.errors import BadTable, LikelensError, of_encoder
+from ..values.errors import BadTable, LikelensError, LikelensWarning, of_encoder, plural
 from ..values.spec import Spec
 from .jobs import EmbedRun, Job, start_job
 from .passes import bundles, encode_missing
@@ -196,7 +197,23 @@ def measure_all(
         with store.writing(wait=True):
             if not len(store.items()):
                 serve(measured.survey, measured.runs.values(), store, sync=False)
+    if store.cache is not None and serve_if_new:
+        _warn_of_others(measured.survey, store)
     return measured
+
+
+def _warn_of_others(survey: Survey, store: Store) -> None:
+    """Tell of items that cannot be searched in the store of a report, which serves others."""
+    import pyarrow.compute as pc
+
+    new = len(survey.ids) - int(np.asarray(pc.is_in(survey.ids, store.items()["id"])).sum())
+    if new:
+        which = plural(new, "of these items is", "of these items are")
+        text = (
+            f"{which} not in {store.place}, which serves the catalogue of an earlier run; "
+            f"to search them as well: likelens embed SOURCE -e SPEC --store {store.place}"
+        )
+        warnings.warn(text, LikelensWarning, stacklevel=2)
 
 
 def _serve_all(

@@ -135,8 +135,15 @@ class LanceStore(Store):
 
         make_folder(self.root)
         with ExitStack() as held:
-            with damage(self.root / name):
+            try:
                 lock = held.enter_context((self.root / name).open("a"))
+            except OSError as error:
+                raise StoreBroken(
+                    f"the store cannot be written: {error.strerror}",
+                    where=self.place,
+                    hint="check the permissions, or give another --store; measuring writes only "
+                    "the vectors that a store lacks",
+                ) from error
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
@@ -446,11 +453,15 @@ def _rows(dataset: Any, places: Array) -> Floats:
         table = dataset.take(pa.array(few), columns=["vector"])
         out[order] = _matrix(table["vector"], width)[back]
         return out
-    start = 0
+    start, as_kept = 0, bool((places == np.arange(total)).all()) if len(places) == total else False
     for batch in dataset.to_batches(columns=["vector"], batch_size=4096, batch_readahead=4):
-        low, high = np.searchsorted(wanted, (start, start + len(batch)))
-        out[order[low:high]] = _matrix(batch["vector"], width)[wanted[low:high] - start]
-        start += len(batch)
+        rows = _matrix(batch["vector"], width)
+        if as_kept:
+            out[start : start + len(rows)] = rows
+        else:
+            low, high = np.searchsorted(wanted, (start, start + len(rows)))
+            out[order[low:high]] = rows[wanted[low:high] - start]
+        start += len(rows)
     return out
 
 
