@@ -33,6 +33,8 @@ class Faulty(Encoder):
         self.card = EncoderCard(str(spec), f"faulty {self.kind}", 3)
         if self.kind == "open":
             raise RuntimeError("no such layer inside")
+        if self.kind == "type":
+            raise TypeError("expected str, got list")
         if self.kind == "memory-open":
             raise MemoryError
         if self.kind == "noisy":
@@ -75,6 +77,7 @@ FAULTS = {
     "prepare": "cannot prepare this",
     "expect": "cannot be exported",
     "open": "no such layer inside",
+    "type": "expected str, got list",
     "memory-open": "too little memory",
 }
 

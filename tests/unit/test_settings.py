@@ -4,7 +4,7 @@ import pytest
 
 from likelens.encoders.preprocessing import Preprocessing
 from likelens.encoders.settings import OPTIONS, PRESETS, read_side, settle
-from likelens.values.errors import BadSpec, LikelensWarning
+from likelens.values.errors import BadSpec, EncoderFailed, LikelensWarning
 
 VIT = {"image_processor_type": "ViTImageProcessor", "size": 64}
 
@@ -289,3 +289,10 @@ def test_a_model_that_the_table_does_not_list_is_noted(tmp_path):
         assert read_side(tmp_path / "m.onnx", OPTIONS).keys == {}
     (tmp_path / "m.toml").write_text('preset = "half"\n')
     assert read_side(tmp_path / "m.onnx", OPTIONS).keys == {"preset": "half"}
+
+
+def test_a_row_that_says_nothing_sensible_is_refused(tmp_path):
+    (tmp_path / "models.csv").write_text("file,preprocessing\nm.onnx,squash it\n")
+    with pytest.raises(EncoderFailed, match="'squash it' has no value") as caught:
+        read_side(tmp_path / "m.onnx", OPTIONS)
+    assert caught.value.where.endswith("models.csv")

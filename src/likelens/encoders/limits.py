@@ -66,8 +66,8 @@ def limited_memory(extra_bytes: int = 0) -> Iterator[None]:
     with _memory_lock:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         wanted = used + extra_bytes + max(available, _FEWEST_BYTES)
-        if soft != resource.RLIM_INFINITY:
-            wanted = min(wanted, soft)
+        for limit in (soft, hard):
+            wanted = wanted if limit == resource.RLIM_INFINITY else min(wanted, limit)
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
         try:
             yield
@@ -83,11 +83,12 @@ def memory_left() -> int | None:
         return None
     found = [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
     with suppress(OSError, ValueError):  # a container may have less
-        top, now = (
+        top, now, stat = (
             Path("/sys/fs/cgroup", name).read_text("ascii")
-            for name in ("memory.max", "memory.current")
+            for name in ("memory.max", "memory.current", "memory.stat")
         )
-        found.append(int(top) - int(now))
+        cached = next(line.split()[1] for line in stat.splitlines() if "inactive_file" in line)
+        found.append(int(top) - int(now) + int(cached))
     return min(found, default=None)
 
 

@@ -47,6 +47,12 @@ def resolved(spec: str | Spec, encoders_file: str | os.PathLike[str] | None = No
     """
     if isinstance(spec, Spec):
         return spec
+    if not isinstance(spec, str):
+        raise BadSpec(
+            f"a {type(spec).__name__} is not the name of an encoder",
+            where=str(spec)[:80],
+            hint="give a text, such as onnx:model.onnx@features",
+        )
     return Spec.parse(resolve(spec, sources=ENCODERS.names(), path=encoders_file))
 
 
@@ -93,12 +99,12 @@ def open_encoder(
     make = ENCODERS.load(parsed.source)
     with noted() as notes, _failing(parsed):
         opened = make(parsed)
-        if not isinstance(opened, Encoder | VectorSource):
-            raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
         if isinstance(opened, Encoder):
             opened.run_on(way_of(parsed, running))
-        else:
+        elif isinstance(opened, VectorSource):
             opened.running = way_of(parsed, running)
+    if not isinstance(opened, Encoder | VectorSource):
+        raise TypeError(f"{parsed.source} made {type(opened)}, which is no encoder")
     opened.notes = (*opened.notes, *notes)
     logging.getLogger("likelens").debug("opened %s", parsed)
     return opened
@@ -113,7 +119,7 @@ def _failing(spec: Spec) -> Iterator[None]:
     """
     try:
         yield
-    except (LikelensError, TypeError):
+    except LikelensError:
         raise
     except Exception as error:
         reason = "too little memory" if isinstance(error, MemoryError) else in_short(error)

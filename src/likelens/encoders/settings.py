@@ -79,7 +79,10 @@ def read_side(model: Path, known: tuple[str, ...]) -> Side:
     if found:
         return Side(str(found[0]), found[1], row)
     if row.get("preprocessing"):
-        return Side(str(table), split_keys(row["preprocessing"]), row)
+        try:
+            return Side(str(table), split_keys(row["preprocessing"]), row)
+        except BadSpec as error:
+            raise _unreadable(table, error) from error
     if not listed:
         warnings.warn(
             f"{table.name} beside {model.name} has no row for it (column file)",

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..values.arrays import Array, Floats
 from ..values.embeddings import EncoderCard
-from ..values.errors import LikelensError, LikelensWarning
+from ..values.errors import EncoderFailed, LikelensError, LikelensWarning, in_short
 from ..values.files import installed
 from ..values.spec import Spec, fingerprint
 from .base import Encoder, several_texts
@@ -243,8 +243,17 @@ class TorchEncoder(Encoder):
         if self.net.text is None or not self.reads_text:
             return super().encode_text(texts)
         texts = several_texts(texts, self.spec)
-        with self.net.lock, torch.inference_mode():
-            vectors: Floats = self.net.text(texts).float().cpu().numpy()
+        try:
+            with self.net.lock, torch.inference_mode():
+                vectors: Floats = self.net.text(texts).float().cpu().numpy()
+        except LikelensError:
+            raise
+        except Exception as error:
+            raise EncoderFailed(
+                f"the text tower failed: {in_short(error)}",
+                where=str(self.spec),
+                hint="check the files of the tokeniser beside the weights",
+            ) from error
         return vectors
 
     def _describe(self) -> EncoderCard:
