@@ -91,6 +91,18 @@ def test_names_that_look_the_same_are_the_same(tmp_path, on_disk, in_table, opti
     assert Judgements((E_NFD,), ("x",), [1.0]).queries == (E_NFC,)
 
 
+@pytest.mark.parametrize("on_disk", [E_NFC, E_NFD])
+@pytest.mark.parametrize("listed", [E_NFC, E_NFD])
+def test_names_of_published_data_sets_are_compared_in_the_same_way(tmp_path, on_disk, listed):
+    paint(tmp_path / f"{on_disk}.png", 1)
+    entry = {"id": listed, "path": f"{listed}.png", "category": listed}
+    (tmp_path / "v.json").write_text(json.dumps({"images": [entry]}))
+    (tmp_path / "seeds.json").write_text(json.dumps({"seeds": [f"{on_disk}.png"]}))
+    found = Catalogue.open(tmp_path / "v.json", part=["seeds.json"])
+    assert (*found.ids, *found.products, *found.labels) == (f"{E_NFC}.png", E_NFC, E_NFC)
+    assert found.paths[0].is_file()
+
+
 def test_two_names_that_look_the_same_are_a_conflict(tmp_path):
     for name in (E_NFC, E_NFD):
         paint(tmp_path / "images" / f"{name}.png", 1)

@@ -23,6 +23,7 @@ from .places import (
     check_folder,
     good_rows,
     images_below,
+    on_disk,
     passed_over,
     skipped_rows,
 )
@@ -197,11 +198,10 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
                 where=str(table),
                 hint="leave it out",
             )
-    listed, notes = choose_parts(dataset.read(table, layout.images), layout.part, table)
+    listed, notes = choose_parts(dataset.read(table, layout.images).composed(), layout.part, table)
     root = listed.root
     check_folder(root)
-    inside = [below(name, root) for name in listed.files]
-    places = [name if is_file(root / name) else None for name in inside]
+    places = [on_disk(below(name, root), root) for name in listed.files]
     boxes = listed.needed_boxes() if layout.bbox else None
     good = good_rows(listed.ids, places, table, root, boxes=boxes, skip_missing=skip)
     if len(good) < len(places):
@@ -214,7 +214,7 @@ def _open_dataset(dataset: Dataset, layout: Layout, table: Path, *, skip: bool) 
     tags = {name: kept.columns[name] for name in names}
     return Catalogue(
         ids=tuple(kept.ids),
-        paths=Paths((inside[row] for row in good), root),
+        paths=Paths((str(places[row]) for row in good), root),
         attributes=columns,
         tags=Tags.from_columns(tags, kept.ids).drop(*_dropped(layout)),
         products=tuple(kept.products),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from .boxes import Box, box_text
 from .columns import nfc
 from .errors import BadTable, first_few, plural
-from .paths import is_folder
+from .paths import is_file, is_folder
 from .tables import SUFFIXES
 
 ENDINGS = (
@@ -145,6 +146,12 @@ def places_of(
             else "name the file in a column, and the column with --image",
         )
     return [None if name is None else names.get(name) for name in wanted]
+
+
+def on_disk(name: str, root: Path) -> str | None:
+    """The name of a file below a folder as it is there, with composed or decomposed accents."""
+    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((one for one in dict.fromkeys((name, *forms)) if is_file(root / one)), None)
 
 
 def without_a_row(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..boxes import Box
+from ..columns import nfc
 from ..errors import BadTable
 from ..layout import PARTITION
 from ..paths import is_file
@@ -60,6 +61,20 @@ class Listed:
             parts=[self.parts[row] for row in rows],
             columns={name: [cells[r] for r in rows] for name, cells in self.columns.items()},
             boxes=None if self.boxes is None else [self.boxes[row] for row in rows],
+        )
+
+    def composed(self) -> Listed:
+        """All of it, its text in the Unicode form NFC; files keep their names."""
+
+        def nfc_of(cells: Sequence[str | None]) -> list[str | None]:
+            return [None if cell is None else nfc(cell) for cell in cells]
+
+        return replace(
+            self,
+            ids=list(map(nfc, self.ids)),
+            products=list(map(nfc, self.products)),
+            labels=nfc_of(self.labels),
+            columns={name: nfc_of(cells) for name, cells in self.columns.items()},
         )
 
     def needed_boxes(self) -> Sequence[Box | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..columns import nfc
 from ..errors import BadTable, first_few
 from ..paths import is_file
 from ..text_files import read_json
@@ -78,4 +79,4 @@ def read_pictures(path: Path) -> set[str]:
             where=str(path),
             hint='give {"seeds": [path, ...]} or {"images": [{"path": path}, ...]}',
         )
-    return set(paths)
+    return set(map(nfc, paths))
