@@ -41,6 +41,7 @@ OPTIONAL = {
     "onnx": ("--runtime onnx for torch networks", "torch"),
     "openvino": ("--runtime openvino for torch networks", "openvino"),
     "mahotas": ("encoders mahotas:", "classical"),
+    "fsspec": ("images at s3:// and other addresses", "remote"),
     "sqlalchemy": ("judgements: likelens annotate", "annotate"),
     "psycopg": ("votes in PostgreSQL", "postgres"),
     "krippendorff": ("agreement of experts", "annotate"),

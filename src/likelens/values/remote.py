@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from .columns import nfc
 from .errors import BadImage, BadTable, MissingExtra, NotFetched, first_few
+from .extras import need
 from .files import cache_folder, write_aside
 
 MAX_BYTES = 64 * 2**20
@@ -155,12 +157,7 @@ def _local(name: str, root: Path | None) -> Path:
 
 def _read(address: str) -> bytes:
     """The bytes at an address of fsspec; its accents may be composed or decomposed."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise MissingExtra(
-            "fsspec is not installed", where=address, hint="pip install fsspec"
-        ) from error
+    url_to_fs = need("fsspec.core", extra="remote", where=address).url_to_fs
     forms = dict.fromkeys((address, unicodedata.normalize("NFD", address)))
     for form in forms:
         try:
@@ -170,11 +167,12 @@ def _read(address: str) -> bytes:
         except FileNotFoundError:
             continue
         except ImportError as error:  # such as: Install s3fs to access S3
-            package = form.partition("://")[0]
+            reason = " ".join(str(error).split())
+            package = re.search(r"nstall (\w+)", reason)
             raise MissingExtra(
-                f"the package of fsspec for {package}:// is not installed",
+                f"a package that fsspec needs for this address is not installed: {reason[:200]}",
                 where=address,
-                hint=" ".join(str(error).split()) or f"pip install fsspec[{package}]",
+                hint=f"pip install {package[1]}" if package else "install that package",
             ) from error
         except Exception as error:  # the packages behind fsspec raise anything
             reason = " ".join(str(error).split())[:200]
