@@ -3,6 +3,7 @@
 import inspect
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -206,3 +207,29 @@ def test_an_image_that_has_changed_is_searched_with_as_it_is_now(store, tmp_path
 def test_k_of_any_integer_type(store):
     for k in (np.uint8(200), np.int64(2), 10**30):
         assert len(search(store, "3", k=k, diversity=0.5)) == min(int(k), 7)
+
+
+@pytest.mark.parametrize(
+    "value", [5, True, b"x", [], {"a": 1}, object(), np.array([1.0]), "\ud800"]
+)
+def test_arguments_of_other_types_are_one_sentence_each(store, value):
+    searcher, taken = Searcher(store), names(Searcher.search) - {"include_self", "k"}
+    five = 5
+    for name in sorted(taken):
+        asked = {"query": "3", name: value}
+        if name in ("false_alarm", "labels"):
+            asked["threshold"] = "auto"
+        if name == "minus_weight":
+            asked["minus"] = "4"
+        with suppress(likelens.LikelensError):  # any other exception is a failure
+            searcher.search(**asked)
+    for wrong in (
+        lambda: searcher.search("3", k=0 if value is five else value),
+        lambda: searcher.hubs(0 if value is five else value),
+        lambda: searcher.calibrate(false_alarm=value),
+        lambda: Searcher(store, index=value),
+        lambda: save_index(store, kind=value),
+        lambda: tune_index(store, target_recall=value),
+    ):
+        with pytest.raises(likelens.LikelensError):
+            wrong()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +21,15 @@ from ..values.catalogue import Catalogue
 from ..values.embeddings import Embeddings
 from ..values.errors import BadQuery, nearest
 from ..values.filters import matching_rows, read_where
+from ..values.tables import text_column
 from .choose import ByIndex, ByScore, Order, Ranking, group_codes
 from .near import Near
 from .query import Reader
 from .rerank import Reranker, cosines_to
 from .threshold import calibrate_by_groups, calibrate_by_shuffling
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TRIES = 3
 """How often a store that changes while it is read is read again."""
@@ -69,6 +74,11 @@ class Gallery:
         """(n,) row of the catalogue of each vector."""
         return np.array([self.catalogue.position[item] for item in self.embeddings.ids], np.int64)
 
+    @cached_property
+    def _items(self) -> pa.Table:
+        """The ids and attributes, a row per item of the catalogue."""
+        return self.catalogue.attributes.add_column(0, "id", text_column(self.catalogue.ids))
+
     def groups(self, column: str) -> tuple[Positions, Array]:
         """(n,) the group of each vector by an attribute, and whether it has a value.
 
@@ -108,10 +118,8 @@ class Gallery:
             return None
         allowed = np.ones(len(self.embeddings), bool)
         if conditions:
-            attributes = self.catalogue.attributes
-            items = attributes.add_column(0, "id", [list(self.catalogue.ids)])
-            condition = read_where(conditions, items.schema)
-            allowed = matching_rows(condition, items)[self._places]
+            condition = read_where(conditions, self._items.schema)
+            allowed = matching_rows(condition, self._items)[self._places]
         if own is not None:
             allowed[own] = False
         return allowed

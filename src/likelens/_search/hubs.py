@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .. import metrics
 from ..index.base import Index
-from ..values.errors import BadShape
+from ..index.checks import check_k
 from .rerank import Reranker, nearest_others
 
 
@@ -47,8 +47,7 @@ def find_hubs(index: Index, ids: Sequence[str], k: int = 10, rerank: str | None 
     Raises:
         BadShape: k below 1.
     """
-    if k < 1:
-        raise BadShape(f"k = {k} is not at least 1", where="find_hubs", hint="give k >= 1")
+    k = check_k(k, "find_hubs")
     lists = nearest_others(index, k)[1] if rerank is None else Reranker(rerank, index).neighbours(k)
     found = metrics.hubness(lists, len(index))
     return Hubs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -28,7 +28,7 @@ from .gallery import Gallery
 from .hits import Hits
 from .hubs import Hubs, find_hubs
 from .query import Query, Reader, several
-from .sense import by_index, check_sense
+from .sense import by_index, check_sense, check_types
 
 LOOK_SECONDS = 0.5
 """A search looks whether the store has changed, if the last look was longer ago than this."""
@@ -225,6 +225,11 @@ class Searcher:
             BadImage: an image cannot be read.
             BadQuery: the query cannot be understood or answered; the message says why.
         """
+        check_types(
+            text_weight=text_weight, minus_weight=minus_weight, collapse=collapse,
+            diversity=diversity, false_alarm=false_alarm, region=region, rerank=rerank,
+            group_by=group_by, labels=labels,
+        )  # fmt: skip
         gallery, conditions = self._fresh(), conditions_of(where)
         given, words = gallery.reader.sorted_out(several(query))
         order = Order(k, rerank, group_by, collapse, diversity)
@@ -300,6 +305,7 @@ class Searcher:
             BadQuery: no such attribute or condition, or all items are of one kind.
             BadSpec: rate out of range, or too few items to show it.
         """
+        check_types(labels=labels, false_alarm=false_alarm, queries=queries, seed=seed)
         if queries < 1:
             raise BadQuery(
                 f"{queries} queries cannot calibrate anything",
@@ -320,6 +326,7 @@ class Searcher:
             BadShape: k below 1.
             BadQuery: there is no such re-ranking.
         """
+        check_types(rerank=rerank)
         Order(rerank=rerank).check()
         gallery = self._fresh()
         return find_hubs(gallery.index, gallery.embeddings.ids, k, rerank)
@@ -330,6 +337,7 @@ class Searcher:
         Raises:
             BadQuery: there is no such attribute, or its cells hold several values.
         """
+        check_types(group_by=column)
         return self._gallery.groups(column)
 
 
@@ -382,4 +390,6 @@ def search(
 
 
 def _texts(text: str | Sequence[str]) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text)
+    if isinstance(text, str) or not isinstance(text, Iterable):
+        return (text,)  # what is no text is refused where all texts are checked
+    return tuple(text)

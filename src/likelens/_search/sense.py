@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .._indexes import read_kind
 from ..metrics import Threshold
 from ..values.errors import BadQuery
 from .choose import CLOSE, Order
 from .query import Query
+
+NUMBERS = ("text_weight", "minus_weight", "collapse", "diversity", "false_alarm")
+TEXTS = ("region", "rerank", "group_by", "labels")
+WHOLE = ("queries", "seed")
+
+
+def check_types(**given: object) -> None:
+    """Refuse arguments that are neither None nor of the type that their name demands.
+
+    Raises:
+        BadQuery: a number, a text or a whole number from 0 on was expected.
+    """
+    for names, kinds, wanted in (
+        (NUMBERS, (int, float, np.integer, np.floating), "a number"),
+        (TEXTS, (str,), "a text"),
+        (WHOLE, (int, np.integer), "a whole number from 0 on"),
+    ):
+        for name in names:
+            value = given.get(name)
+            right = isinstance(value, kinds) and not isinstance(value, bool)
+            if value is not None and not (right and (names is not WHOLE or value >= 0)):  # type: ignore[operator]
+                raise BadQuery(
+                    f"{name} is {repr(value)[:60]}, which is not {wanted}",
+                    where=f"--{name.replace('_', '-')}",
+                    hint=f"give {wanted}, or leave it out",
+                )
 
 
 def by_index(kind: str | None, rerank: str | None = None) -> bool:

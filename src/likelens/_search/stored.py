@@ -89,7 +89,7 @@ def index_info(
         BadQuery: k below 1.
         StoreBroken: there is no such store.
     """
-    if k < 1:
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise BadQuery(f"k = {k} is not at least 1", where="-k", hint="give -k 1 or more")
     opened = open_store(store, create=False)
     items = opened.catalogue().ids

@@ -401,6 +401,11 @@ def check_tune(
     Raises:
         BadQuery: an argument out of range.
     """
+    numbers = {"-k": k, "--target-recall": target_recall, "--queries": queries}
+    for where, value in (numbers | {"--budget-seconds": budget_seconds, "--seed": seed}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            what = f"{where} is {repr(value)[:60]}, which is not a number"
+            raise BadQuery(what, where=where, hint="give a number")
     wrong = {
         "-k": (k < 1, f"k = {k} is not at least 1", "give -k 1 or more"),
         "--target-recall": (

@@ -34,11 +34,12 @@ class Options:
         Raises:
             BadSpec: the text is not of that form, or names an option twice.
         """
-        form = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", spec)
+        pattern = r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*"
+        form = re.fullmatch(pattern, spec) if isinstance(spec, str) else None
         if form is None:
             raise BadSpec(
-                f"{spec!r} is not the name of an index",
-                where=spec,
+                f"{repr(spec)[:80]} is not the name of an index",
+                where="index",
                 hint=f"{FORM}; kinds are: {', '.join(kinds)}",
             )
         given: dict[str, str] = {}

@@ -7,8 +7,8 @@ database compiles the same expression to its own language. The syntax is in docs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..arrays import Array
 from ..errors import BadQuery
@@ -70,7 +70,10 @@ def conditions_of(where: Where) -> tuple[str, ...]:
     Raises:
         BadQuery: something else than texts was given.
     """
-    texts = (where,) if isinstance(where, str) else tuple(where or ())
+    if where is None:
+        return ()
+    single: bool = isinstance(where, str) or not isinstance(where, Iterable)
+    texts: tuple[Any, ...] = (where,) if single else tuple(where)
     for text in texts:
         if not isinstance(text, str):
             raise BadQuery(
