@@ -230,6 +230,19 @@ def test_a_long_command_shows_that_it_lives(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_the_bar_of_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_has_bar", lambda: True)
+    with progress.progress_bar() as step:
+        for done in range(3):
+            step("reading [/b] \x1b[1m", done, 2)
+        step("measuring", 1, 1)
+    said = capsys.readouterr().err
+    assert r"reading [/b] \x1b[1m" in said
+    assert "2/2" in said
+    assert "measuring" in said
+    assert "loading" not in said
+
+
 def test_narrow_terminals_cut_no_id(monkeypatch, capsys):
     monkeypatch.setattr(terminal, "PIPE_WIDTH", 20)
     terminal.table(("#", "id", "name"), [["1", "i" * 30, "n" * 90]], words=(1,), cut=(2,))

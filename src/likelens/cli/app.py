@@ -144,13 +144,13 @@ def embed(
 
     specs = options.with_dtype(options.some_encoders(encoder, preset), dtype)
     running = Running(device=device, runtime=runtime, compile=compile)
-    opened = _pixel_encoders(specs, running)
-    if export is not None:
-        _check_export(export, len(opened))
-    for text in catalogue.notes:
-        show.note(text)
-    kept = open_store(store)
     with show.progress_bar() as progress:
+        opened = _pixel_encoders(specs, running)
+        if export is not None:
+            _check_export(export, len(opened))
+        for text in catalogue.notes:
+            show.note(text)
+        kept = open_store(store)
         every = fill_all(
             catalogue, opened, kept, overwrite=overwrite, sync=sync or forget, progress=progress
         )

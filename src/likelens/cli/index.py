@@ -44,7 +44,10 @@ def build_saved(
     """Build an index of a store's vectors, and keep it there; again, bring it up to date."""
     from .._search import save_index
 
-    found = save_index(store, encoder, kind, overwrite=overwrite)
+    with show.progress_bar() as progress:
+        progress("building the index", 0, 1)
+        found = save_index(store, encoder, kind, overwrite=overwrite)
+        progress("building the index", 1, 1)
     show.note_lacking(found["lacking"], found["items"])
     if as_json:
         show.print_json(found)

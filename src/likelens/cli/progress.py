@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FIRST_SECONDS, EVERY_SECONDS = 1.0, 10.0
 """When the first line is written where there is no terminal, and when the others."""
 
+LOADING = "loading"
+"""The stage before the first: libraries and encoders are loaded."""
+
 Clock = Callable[[], float]
 
 
@@ -88,6 +91,7 @@ def progress_bar(clock: Clock = time.monotonic) -> Iterator[Progress]:
     When the user stops the run, says that it can be continued.
     """
     stages = Stages(clock)
+    stages.step(LOADING, 0, 1)
     shown = _bar if _has_bar() else _lines
     try:
         if terminal.asked.quiet:
@@ -142,10 +146,12 @@ def _bar(stages: Stages) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=terminal.stderr()) as bar:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, Any] = {LOADING: bar.add_task(LOADING, total=None, rate="")}
 
         def step(label: str, done: int, total: int) -> None:
             stages.step(label, done, total)
+            if LOADING in tasks:
+                bar.update(tasks.pop(LOADING), visible=False)
             if label not in tasks:
                 tasks[label] = bar.add_task(terminal.line(label), total=total, rate="")
             task = tasks[label]
