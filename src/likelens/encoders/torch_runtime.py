@@ -132,31 +132,30 @@ def open_exported(portable: Portable, runtime: str) -> Exported:
     kept = _open_kept(portable, runtime, path)
     if kept:
         return kept
-    make_folder(path.parent)
-    with locked(path.with_name(f".{path.name}.lock"), wait=True):
-        return _open_kept(portable, runtime, path) or _export(portable, runtime, path)
-
-
-def _export(portable: Portable, runtime: str, path: Path) -> Exported:
-    """Makes an export; while another process makes the same one, it has waited."""
-    prepared = [portable.prepare(picture) for picture in _pictures(_CHECKED)]
-    expected, drift = portable.by_torch(prepared), ""
     try:
-        write_aside(path, lambda aside: export(portable, prepared[0], aside))
-        engine = _load(portable, runtime, path)
-        _check(engine, prepared, expected, portable, path)
-        if portable.dtype == INT8:
-            exact, engine = expected, _rounded(portable, runtime, path)
-            expected = _answers(engine, prepared)
-            drifts = map(drift_of, expected, exact)
-            drift = str(min(drifts, key=lambda one: one.lowest))
-        write_aside(_beside(path), lambda aside: _save(aside, _digest(path), drift, expected))
+        make_folder(path.parent)
+        with locked(path.with_name(f".{path.name}.lock"), wait=True):  # one process exports it
+            return _open_kept(portable, runtime, path) or _export(portable, runtime, path)
     except BadTable as error:
         raise type(error)(
             f"{portable.where} cannot be exported: {error.what}",
             where=error.where,
             hint=f"{error.hint}; or set LIKELENS_CACHE to another folder, or use --runtime torch",
         ) from error
+
+
+def _export(portable: Portable, runtime: str, path: Path) -> Exported:
+    prepared = [portable.prepare(picture) for picture in _pictures(_CHECKED)]
+    expected, drift = portable.by_torch(prepared), ""
+    write_aside(path, lambda aside: export(portable, prepared[0], aside))
+    engine = _load(portable, runtime, path)
+    _check(engine, prepared, expected, portable, path)
+    if portable.dtype == INT8:
+        exact, engine = expected, _rounded(portable, runtime, path)
+        expected = _answers(engine, prepared)
+        drifts = map(drift_of, expected, exact)
+        drift = str(min(drifts, key=lambda one: one.lowest))
+    write_aside(_beside(path), lambda aside: _save(aside, _digest(path), drift, expected))
     return Exported(engine, drift)
 
 
