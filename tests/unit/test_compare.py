@@ -6,7 +6,7 @@ from sklearn.metrics import ndcg_score
 
 from conftest import paint
 from likelens import Catalogue, compare, embed, garments, metrics
-from likelens._compare import _ideal_gains, _neighbours, _tag_similarity
+from likelens._scoring import _ideal_gains, _neighbours, _tag_similarity
 from likelens.encoders.vectors import write_vectors
 from likelens.values.errors import BadTable, MissingExtra
 from likelens.values.tags import Tags

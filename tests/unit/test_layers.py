@@ -35,13 +35,14 @@ ALLOWED = {
     "_leaderboard": {"values", "metrics", "report", "_against"},
     "_against": {"values", "metrics"},
     "_run_notes": {"values"},
+    "_scoring": {"values", "metrics", "index", "_leaderboard"},
     "_relevance": {
         "values", "metrics", "encoders", "store", "report", "_embed", "_leaderboard", "_lineup",
         "_protocol", "_ranking", "_retrieval", "_run_notes", "_against", "_relevance",
     },
     "_compare": {
         "values", "metrics", "encoders", "store", "index", "_embed", "_leaderboard", "_lineup",
-        "_run_notes", "_relevance",
+        "_run_notes", "_relevance", "_scoring",
     },
     "_lineup": {"values", "encoders", "store", "_embed"},
     "_discover": {
@@ -60,7 +61,7 @@ ALLOWED = {
     "report": {"values", "_check", "images", "metrics", "report", "_leaderboard", "_search", "_stress", "_degrade", "_tune", "_discover", "_against", "_relevance"},
     "reproduce": {
         "values", "presets", "images", "encoders", "store", "index", "report", "reproduce",
-        "_embed", "_compare", "_leaderboard", "_protocol", "_ranking", "_retrieval", "_parents",
+        "_embed", "_compare", "_leaderboard", "_protocol", "_ranking", "_retrieval", "_parents", "_scoring",
         "_discover", "_lineup", "metrics", "eds", "garments",
     },
     "cli": {

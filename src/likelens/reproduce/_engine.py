@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .._compare import LIBRARIES
 from .._embed import Progress
 from .._parents import Parents, parents_by_text, parents_from_table
+from .._scoring import LIBRARIES
 from ..encoders.base import Encoder, VectorSource
 from ..encoders.opening import open_encoder
 from ..encoders.running import Running
