@@ -57,9 +57,10 @@ def test_a_larger_sample_holds_the_smaller():
     assert small < large
 
 
-def test_an_empty_sample_is_refused():
-    with pytest.raises(BadSpec, match="sample of 0"):
-        stratified(["a"], 0)
+@pytest.mark.parametrize("count", [0, -1, 2.5, "ten", True, None])
+def test_a_sample_that_is_no_number_of_items_is_refused(count):
+    with pytest.raises(BadSpec, match="cannot be drawn"):
+        stratified(["a"], count)
 
 
 def test_a_catalogue_is_sampled_by_its_class_or_first_tag(tmp_path: Path):

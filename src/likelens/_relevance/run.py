@@ -163,8 +163,10 @@ def _check(relevance: str, k: int) -> None:
             where="relevance",
             hint=f"give one of {', '.join(KINDS)}",
         )
-    if k < 1:
-        raise BadSpec(f"k = {k} counts no results", where="k", hint="give at least 1")
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise BadSpec(
+            f"k = {k!r} is no number of results", where="k", hint="give a whole number from 1"
+        )
 
 
 def _truth(catalogue: Catalogue, relevance: Kind, copies: Sequence[str | None] | None) -> Relevance:

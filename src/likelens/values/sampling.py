@@ -35,14 +35,19 @@ def stratified(
         Positions, ascending.
 
     Raises:
-        BadSpec: count is below 1.
+        BadSpec: count is no whole number from 1.
 
     Example:
         >>> stratified(["shoe"] * 6 + ["bag"] * 3, 3).size
         3
     """
-    if count < 1:
-        raise BadSpec(f"a sample of {count} is empty", where="sample", hint="give at least 1")
+    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not whole or count < 1:
+        raise BadSpec(
+            f"a sample of {count!r} items cannot be drawn",
+            where="sample",
+            hint="give a whole number from 1",
+        )
     members: dict[Hashable, list[int]] = {}
     for row, unit in enumerate(units if units is not None else [None] * len(groups)):
         members.setdefault((row,) if unit is None else ("unit", unit), []).append(row)
