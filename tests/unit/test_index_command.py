@@ -294,7 +294,7 @@ def test_a_lock_that_cannot_be_written_is_no_traceback(folder):
     (folder.root / "lock").unlink()
     (folder.root / "lock").mkdir()
     placed = open_index(folder, crowd(names(0, 40)), "exact")
-    assert "but not saved: a part of the store cannot be read or written" in placed.notes[0]
+    assert "but not saved: the store cannot be written" in placed.notes[0]
 
 
 def test_what_cannot_be_saved_again_is_used_nevertheless(folder, monkeypatch):

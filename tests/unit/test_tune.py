@@ -196,6 +196,11 @@ def test_slow_builds_do_not_exceed_the_budget(monkeypatch, seconds, tried, why):
         assert run.to_dict()["not_tried"] == list(run.not_tried)
 
 
+def test_a_budget_without_end_is_kept_too():
+    lines = (Line("exact"), Line("hnsw(m=4, build=10)", "ef", (8,)))
+    assert tune(clouds(1200), queries=20, lines=lines, budget_seconds=math.inf).not_tried == ()
+
+
 def test_slow_searches_do_not_exceed_the_budget(monkeypatch):
     clock, budget, real = Clock(monkeypatch), 60.0, Index.search
 

@@ -24,6 +24,9 @@ MOST_SECONDS = 3.0
 LEAST_QUERIES = 20
 """A setting counts if so many are asked one by one; exact search counts with fewer."""
 
+LONGEST = 1e6
+"""Seconds that faiss is given at most; it computes with fewer digits."""
+
 RATE_SHARE = 0.25
 """Of the time that is left, so much at most goes into asking all at once."""
 
@@ -68,7 +71,7 @@ class Deadline:
         """
         import faiss
 
-        faiss.TimeoutCallback.reset(max(self.left, 0.01))
+        faiss.TimeoutCallback.reset(min(max(self.left, 0.01), LONGEST))
         try:
             yield
         except RuntimeError as error:
