@@ -232,6 +232,7 @@ def test_a_sample_on_the_command_line_and_what_changed(shop, likelens):
     page = (shop / "report" / "report.html").read_text(encoding="utf-8")
     assert "--sample 16" in Outline(page).text
     told = asked(shop, "--tags", "kind,colour", "--against", str(shop / "report"))
+    told[told.index("--out") + 1] = shop / "later"
     code, out, err = likelens(*told)
     assert code == 0, err
     assert "Items added: 8" in out
