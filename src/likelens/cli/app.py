@@ -109,7 +109,8 @@ def demo(
     )
     if not as_json:
         first = next((source.parent / "images").glob("*.jpg"))
-        show.note(f"now search: likelens search {first} --store {out / 'store'} -e opencv:colour")
+        words = ["search", str(first), "--store", str(out / "store"), "-e", "opencv:colour"]
+        show.note(f"now search: {show.call(words)}")
 
 
 @app.command()

@@ -183,8 +183,9 @@ def _print_tuning(found: Tuning, store: Path, encoder: str | None, out: Path | N
         show.say(line)
     best = found.recommended
     if best is not None and best.line != "exact":
-        named = "" if encoder is None else f" -e '{encoder}'"
-        show.say(f"keep it: likelens index build --store {store}{named} --kind '{best.spec}'")
+        named = [] if encoder is None else ["-e", encoder]
+        words = ["index", "build", "--store", str(store), *named, "--kind", best.spec]
+        show.say(f"keep it: {show.call(words)}")
     if out is not None:
         show.say(f"page: {out}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ __all__ = ["debug", "note", "print_json", "progress_bar", "say", "table"]
 FAILURES_SHOWN = 5
 COLUMNS_SHOWN = 6
 """Attributes of an item that a terminal has room for."""
+
+
+def call(words: Sequence[str]) -> str:
+    """A command to copy into a shell."""
+    return f"likelens {shlex.join(words)}"
 
 
 def note_lacking(lacking: int, items: int) -> None:

@@ -41,7 +41,7 @@ def show_store(store: StoreOption, as_json: options.AsJson = False) -> None:
         show.note(
             f"{found['images_missing']:,} images are not where they were "
             f"({', '.join(found['first_missing'])}); if they were moved, name their folder: "
-            f"likelens store upsert --store {store} --images FOLDER"
+            f"{show.call(['store', 'upsert', '--store', str(store)])} --images FOLDER"
         )
 
 
