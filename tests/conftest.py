@@ -83,8 +83,15 @@ def shop(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def likelens(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command; returns its exit code, stdout and stderr."""
+def likelens(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command; returns its exit code, stdout and stderr, without lines of progress.
+
+    Those depend on how fast the machine is.
+    """
+    for name in ("FIRST_SECONDS", "EVERY_SECONDS"):
+        monkeypatch.setattr(f"likelens.cli.progress.{name}", float("inf"))
 
     from likelens.cli import main
 
