@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import paint
-from likelens import Catalogue, Searcher, embed, open_store, search
+from likelens import Catalogue, Searcher, compare, embed, open_store, search
 from likelens._search import crop, find_hubs
 from likelens._search.threshold import calibrate_by_groups
 from likelens.index.base import build_index
@@ -34,6 +34,18 @@ def test_many_searches_with_one_searcher(store, tmp_path):
         assert hits.scores[0] == pytest.approx(1.0, abs=1e-6)
         assert (np.diff(hits.scores) <= 0).all()
         assert hits.candidates == 8
+
+
+def test_measuring_other_encoders_does_not_change_the_one_that_searches_use(shop, store):
+    catalogue = Catalogue.open(shop, tags=["kind", "colour"], split="|")
+    compare(catalogue, ["opencv:hog", "control:random"], store)
+    assert len(open_store(store).cards()) > 1
+    assert str(Searcher(store).encoder.spec) == "opencv:colour"
+    open_store(store).upsert({"id": "0", "kind": "hat"})  # embeds with what it serves, only
+    assert [card.name for card in open_store(store).served_by()] == ["opencv:colour"]
+    embed(catalogue, "opencv:hog", store)
+    with pytest.raises(BadTable, match="vectors by 2 encoders"):
+        Searcher(store)
 
 
 def test_pictures_of_any_kind_can_be_asked_with(store, tmp_path):

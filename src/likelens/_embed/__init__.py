@@ -250,7 +250,7 @@ def upsert(
     """Add or update items; see ``Store.upsert``."""
     catalogue = items if isinstance(items, Catalogue) else catalogue_of(store, items)
     if encoders is None:
-        opened = [open_encoder(card.name) for card in store.cards()]
+        opened = [open_encoder(card.name) for card in store.served_by()]
         encoders = [_with_state(one, store) for one in opened if isinstance(one, Encoder)]
     fill_all(catalogue, encoders, store, progress=progress)
     return list(catalogue.ids)

@@ -84,7 +84,7 @@ class Searcher:
         self._gallery = Gallery(self.store, self.encoder, self._kind)
 
     def _only_encoder(self) -> str:
-        names = [card.name for card in self.store.cards()]
+        names = [card.name for card in self.store.served_by() or self.store.cards()]
         if len(names) != 1:
             raise BadTable(
                 f"the store has vectors by {len(names)} encoders",

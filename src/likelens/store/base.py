@@ -95,6 +95,10 @@ class Store(ABC):
         """The encoders that have vectors here, in order of arrival."""
 
     @abstractmethod
+    def served_by(self) -> list[EncoderCard]:
+        """The encoders that the items were embedded with, as opposed to only measured with."""
+
+    @abstractmethod
     def create(self, card: EncoderCard, *, overwrite: bool = False) -> str:
         """Make room for an encoder, and return under which name.
 
@@ -269,13 +273,14 @@ class Store(ABC):
     def upsert(
         self, items: Catalogue | Mapping[str, Any] | Iterable[Mapping[str, Any]], **more: Any
     ) -> list[str]:
-        """Add items, or update those that are there; with vectors by every encoder of the store.
+        """Add or update items, with vectors by every encoder that the items were embedded with.
 
         Args:
             items: a catalogue, or for each item a mapping of ``id``, ``image`` (the path of the
                 file; may be left out of an item that is there) and any attributes. Attributes
                 that are not given keep their values.
-            more: ``encoders``, to embed with others than those of the store; ``progress``.
+            more: ``encoders``, to embed with others than those that the items were embedded with;
+                ``progress``.
 
         Returns:
             The ids that were added or updated.

@@ -248,6 +248,10 @@ class LanceStore(Store):
                 warnings.warn(text, LikelensWarning, stacklevel=1)  # said once, whoever asks
         return cards
 
+    def served_by(self) -> list[EncoderCard]:
+        """The encoders that the items were embedded with."""
+        return [card for card in self.cards() if self._has(self._folder(card.name), self._failed())]
+
     def _card(self, folder: Path, hint: str | None = None) -> EncoderCard:
         with damage(folder / "card.json", hint):
             return EncoderCard.from_json(self._read_small(folder, "card.json").decode())

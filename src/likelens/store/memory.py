@@ -75,6 +75,10 @@ class MemoryStore(Store):
         """The encoders that have vectors here."""
         return [kept.card for kept in self._kept.values()]
 
+    def served_by(self) -> list[EncoderCard]:
+        """The encoders that the items were embedded with."""
+        return [kept.card for kept in self._kept.values() if kept.failures is not None]
+
     def create(self, card: EncoderCard, *, overwrite: bool = False) -> str:
         """Make room for an encoder."""
         if overwrite or card.name not in self._kept:
