@@ -116,15 +116,15 @@ def test_the_same_table_is_the_same_catalogue_in_every_kind_of_file(tmp_path, ki
 def test_what_is_missing_is_missing_in_side_tables_too(tmp_path, shop, kind):
     rows = [
         {"customer": "c1", "item": "0", "query": "0", "candidate": "1", "grade": "1"},
-        {"customer": "null", "item": "1", "query": "1", "candidate": "NA", "grade": "0"},
+        {"customer": "null", "item": "1", "query": "1", "candidate": "NA", "grade": "NA"},
         {"customer": "c2", "item": " ", "query": "2", "candidate": "0", "grade": "0"},
     ]
     path = write(tmp_path, kind, rows)
     bought = Catalogue.open(shop, purchases=path).purchases
     assert list(zip(bought.customers, bought.items, strict=True)) == [("c1", "0")]
-    with pytest.raises(BadTable, match=r"(row|line) 2 lacks a candidate"):
+    with pytest.raises(BadTable, match=r"(row|line) 2 lacks a grade"):
         Judgements.read(path)
-    assert read_records(path)[1] == {"item": "1", "query": "1", "grade": "0"}
+    assert read_records(path)[1] == {"item": "1", "query": "1"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from .errors import BadTable, first_few, plural
 from .tables import JSON_SUFFIXES, MISSING, SUFFIXES, read_table, texts
 from .text_files import json_rows, read_json, read_text
 
+IDS = ("query", "candidate", "expert")
+"""Columns of names, which are missing only where they are blank: an id may be NA."""
+
 RANDOM, POSSIBLE = "random", "possible"
 """Columns of a pool: 1 for a pair drawn at random, and how many candidates its query may have."""
 
@@ -85,8 +88,8 @@ def read_rows(path: Path) -> Rows:
 
 
 def _read_table(path: Path) -> Rows:
-    table = read_table(path, text_columns=None)
-    columns = {name: texts(table[name]) for name in table.column_names}
+    table = read_table(path, text_columns=None, missing=())
+    columns = {name: texts(table[name], _missing(name)) for name in table.column_names}
     return Rows(columns, [f"row {number}" for number in range(1, len(table) + 1)], path)
 
 
@@ -156,7 +159,7 @@ def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> 
             where=str(path),
             hint="give texts and numbers",
         )
-    columns = {name: [_cell(row.get(name)) for row in rows] for name in names}
+    columns = {name: [_cell(row.get(name), _missing(name)) for row in rows] for name in names}
     for name, cells in columns.items():
         try:
             "".join(filter(None, cells)).encode()
@@ -169,9 +172,13 @@ def _rows(rows: Sequence[dict[str, Any]], places: Sequence[str], path: Path) -> 
     return Rows(columns, places, path)
 
 
-def _cell(value: object) -> str | None:
+def _missing(column: str) -> tuple[str, ...]:
+    return () if column in IDS else MISSING
+
+
+def _cell(value: object, missing: Sequence[str]) -> str | None:
     """A JSON value as a table would show it: 3.0 is 3, nothing is None."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = "" if value is None else nfc(str(value).strip())
-    return None if text in MISSING else text
+    return None if not text or text in missing else text
