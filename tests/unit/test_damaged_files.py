@@ -216,3 +216,13 @@ def test_the_configuration_of_a_local_network_is_in_its_fingerprint(tmp_path):
         save_file(network.state_dict(), tmp_path / "model.safetensors")
         marks.append(open_encoder(f"timm:local-dir:{tmp_path}").fingerprint)
     assert marks[0] != marks[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "needed"), [("timm", " config.json"), ("open_clip", "open_clip_config.json")]
+)
+def test_a_local_folder_without_a_network_says_what_it_needs(tmp_path, source, needed):
+    with pytest.raises(NoWeights) as caught:
+        open_encoder(f"{source}:local-dir:{tmp_path}")
+    assert needed in caught.value.hint
+    assert "connect" not in caught.value.hint

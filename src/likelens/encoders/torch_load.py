@@ -115,7 +115,7 @@ def getting_weights(spec: Spec, home: str) -> Iterator[None]:
         raise NoWeights(
             f"its weights cannot be had: {_reason(error)}",
             where=str(spec),
-            hint=_mend(error, home),
+            hint=_local_hint(spec) or _mend(error, home),
         ) from error
 
 
@@ -177,6 +177,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _reason(error: Exception) -> str:
     first = " ".join(str(error).split()).split(". ")[0].rstrip(".")
     return f"{type(error).__name__}: {first[:240] or 'no more is said'}"
+
+
+def _local_hint(spec: Spec) -> str:
+    """What a folder of a network needs, where the encoder is one."""
+    folder = spec.identifier.removeprefix("local-dir:")
+    if spec.identifier == folder and not Path(folder).expanduser().is_dir():
+        return ""
+    described = "open_clip_config.json" if spec.source == "open_clip" else "config.json"
+    return f"check the folder: it needs {described} and the weights that belong to it"
 
 
 def _mend(error: Exception, home: str) -> str:
