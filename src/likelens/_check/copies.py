@@ -351,7 +351,12 @@ def _stars(links: dict[tuple[int, int], Link], looks: Looks) -> list[tuple[int, 
         near.setdefault(first, {})[second] = link
         near.setdefault(second, {})[first] = link
     left, stars = set(near), []
-    for centre in sorted(near, key=lambda row: (-len(near[row]), -looks.rows[row].width, row)):
+
+    def first(row: int) -> tuple[int, bool, int, int]:
+        look = looks.rows[row]
+        return -len(near[row]), bool(look.problem), -look.width * look.height, row
+
+    for centre in sorted(near, key=first):
         if centre not in left:
             continue
         left.remove(centre)
