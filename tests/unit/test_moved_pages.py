@@ -38,13 +38,14 @@ def broken(page: Path):
             head, _, content = link.partition(",")
             if "base64" in head and not base64.b64decode(content, validate=True):
                 yield link
-        elif parts.scheme or parts.netloc or parts.path.startswith("/"):
-            yield link
-        elif parts.path and not (page.parent / unquote(parts.path)).resolve().is_file():
-            yield link
-        elif ".." in Path(parts.path).parts:
-            yield link
-        elif not parts.path and parts.fragment and parts.fragment not in parsed.places:
+        elif (
+            parts.scheme
+            or parts.netloc
+            or parts.path.startswith("/")
+            or (parts.path and not (page.parent / unquote(parts.path)).resolve().is_file())
+            or ".." in Path(parts.path).parts
+            or (not parts.path and parts.fragment and parts.fragment not in parsed.places)
+        ):
             yield link
 
 
@@ -82,6 +83,9 @@ def moved(tmp_path_factory):
     package.discover(catalogue, [COLOUR, "opencv:hog?size=64"], judged, store).write(
         pages / "judgements"
     )
+    package.compare_by_relevance(catalogue, [COLOUR], store, relevance="tags").write(
+        pages / "relevance"
+    )
     package.check(catalogue, [COLOUR], store).write(pages / "check")
     hits = package.Searcher(store, COLOUR).search(catalogue.paths[0])
     from likelens.report.hits import write_hits
@@ -101,6 +105,7 @@ def moved(tmp_path_factory):
 PAGES = {
     "evaluate/report.html": True,
     "judgements/discovery.html": False,
+    "relevance/retrieval.html": False,
     "check/check.html": False,
     "search/hits.html": True,
     "tune/tune.html": False,
@@ -125,7 +130,7 @@ def test_every_kind_of_page_is_among_them(moved):
         for path in templates.glob("*.html.j2")
         if 'extends "base.html.j2"' in path.read_text(encoding="utf-8")
     }
-    assert whole == {"report", "discovery", "check", "hits", "tune", "engine"}
+    assert whole == {"report", "discovery", "retrieval", "check", "hits", "tune", "engine"}
     assert {path.relative_to(moved).as_posix() for path in moved.rglob("*.html")} == set(PAGES)
 
 

@@ -6,13 +6,14 @@ two blurred 16 x 16 thumbnails is at most ``MAX_DIFFERENCE`` of 255, and the pat
 another size, stays far below both. The same photograph in another colour, and another
 product in the same pose, stay above (docs/check.md has the measurements).
 
-An image that is a part of another one is found by placing it there: by template matching
-over a few scales, then in small steps.
+An image that is a part of another one is found by placing it there: by template matching over
+a few scales, then by the affine transform with the largest enhanced correlation coefficient
+(Evangelidis & Psarakis 2008, doi:10.1109/TPAMI.2008.113).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,15 +46,18 @@ EXACT_UP_TO = 50_000
 FIT_SIDE = 64
 """Width and height at which the place of a part is found, in pixels."""
 
-MIN_FIT = (0.9, 0.95)
-"""Correlation that a part must reach at its best place: among thumbnails, and in full."""
+MIN_FIT = 0.9
+"""Correlation that a part must reach at its best place, before that is refined."""
 
 MIN_GAIN = 0.4
 """A part must fit at its place so much better: what is left of 1 less the correlation."""
 
+SLIGHT = 0.03
+"""1 less the correlation up to which two images may differ by a slight crop."""
+
 _SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
-_FORMS = tuple((h, w) for h in _SCALES for w in _SCALES if abs(h - w) < 0.16)
 _FIRST_SCALES = (0.97, 0.91, 0.84, 0.78, 0.72)
+_STOP: tuple[int, int, float] = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4)
 
 SAME_FILE, IDENTICAL, SAME_PIXELS, NEAR, CROP = (
     "same file",
@@ -267,15 +271,15 @@ def _read(catalogue: Catalogue, row: int) -> Array | None:
 def _may_hold(whole: Array, part: Array, disagreement: float) -> bool:
     """Whether a thumbnail fits into another one at some scale, and much better than on it."""
     grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(np.float32) for one in (whole, part)]
-    best = max(_place(grey[0], grey[1], scale, scale)[0] for scale in _FIRST_SCALES)
-    return best >= MIN_FIT[0] and 1.0 - best <= MIN_GAIN * disagreement
+    best = max(_place(grey[0], grey[1], scale)[0] for scale in _FIRST_SCALES)
+    gained = 1.0 - best <= MIN_GAIN * disagreement or disagreement <= SLIGHT
+    return best >= MIN_FIT and gained
 
 
-def _place(whole: Array, part: Array, high: float, wide: float) -> tuple[float, float, float]:
-    """Best correlation of a part of that size in a square image, and its x and y from 0 to 1."""
+def _place(whole: Array, part: Array, scale: float) -> tuple[float, float, float]:
+    """Best correlation of a part of that scale in a square image, and its x and y from 0 to 1."""
     side = len(whole)
-    size = round(side * wide), round(side * high)
-    template = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    template = cv2.resize(part, [round(scale * side)] * 2, interpolation=cv2.INTER_AREA)
     _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(whole, template, cv2.TM_CCOEFF_NORMED))
     return best, x / side, y / side
 
@@ -293,51 +297,35 @@ def find_part(whole: Array, part: Array) -> Link | None:
         cv2.resize(one, (FIT_SIDE, FIT_SIDE), interpolation=cv2.INTER_AREA) for one in (whole, part)
     ]
     grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(np.float32) for one in squares]
-    fits = [(*_place(grey[0], grey[1], high, wide), wide, high) for high, wide in _FORMS]
-    best, *place = max(fits)
-    if best < MIN_FIT[1]:
+    best, x, y, scale = max((*_place(grey[0], grey[1], one), one) for one in _SCALES)
+    if best < MIN_FIT:
         return None
-    placed = _settled(whole, squares[1], np.array(place))
-    cut, other = (
-        cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        for one in (_cut(whole, placed), squares[1])
+    smooth = cv2.GaussianBlur(whole, (0, 0), max(0.5, 0.4 * scale * max(whole.shape) / FIT_SIDE))
+    height, width = whole.shape[:2]
+    across, down = scale * width / FIT_SIDE, scale * height / FIT_SIDE
+    start = [
+        [across, 0, x * width + (across - 1) / 2],
+        [0, down, y * height + (down - 1) / 2],
+    ]
+    seen = cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    everywhere = np.ones(seen.shape, np.uint8)
+    try:
+        _, place = cv2.findTransformECC(
+            grey[1], seen, np.array(start, np.float32), cv2.MOTION_AFFINE, _STOP, everywhere, 3
+        )
+    except cv2.error:  # it found no place at all
+        return None
+    cut = cv2.warpAffine(
+        smooth,
+        place,
+        (FIT_SIDE, FIT_SIDE),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return _link(cut, other, CROP)
-
-
-def _cut(image: Array, place: Floats) -> Array:
-    """The square image of a part at x, y, width and height from 0 to 1."""
-    x, y, wide, high = place * np.array([image.shape[1], image.shape[0]] * 2)
-    across, down = wide / FIT_SIDE, high / FIT_SIDE
-    matrix = np.array([[across, 0, x + (across - 1) / 2], [0, down, y + (down - 1) / 2]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(
-        image, matrix, (FIT_SIDE, FIT_SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-
-
-def _settled(whole: Array, part: Array, place: Floats) -> Floats:
-    """The place of a part after steps that lower the squared difference, ever smaller ones."""
-    smooth = cv2.GaussianBlur(whole, (0, 0), 1.2)
-    wanted = cv2.GaussianBlur(part, (0, 0), 0.5).astype(np.float32)
-
-    def cost(at: Floats) -> float:
-        return float(np.square(_cut(smooth, at) - wanted).mean())
-
-    least = cost(place)
-    for step in (0.02, 0.01, 0.005, 0.0025):
-        for move in _moves(step, rounds=3):
-            moved = place + move
-            now = cost(moved)
-            if now < least:
-                place, least = moved, now
-    return place
-
-
-def _moves(step: float, rounds: int) -> Iterator[Floats]:
-    for _ in range(rounds):
-        for side in np.eye(4) * step:
-            yield from (side, -side)
+    thumbnails = [
+        cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in (cut, squares[1])
+    ]
+    return _link(thumbnails[0], thumbnails[1], CROP)
 
 
 def _stars(links: dict[tuple[int, int], Link], looks: Looks) -> list[tuple[int, dict[int, Link]]]:
@@ -352,11 +340,11 @@ def _stars(links: dict[tuple[int, int], Link], looks: Looks) -> list[tuple[int, 
         near.setdefault(second, {})[first] = link
     left, stars = set(near), []
 
-    def first(row: int) -> tuple[int, bool, int, int]:
+    def order(row: int) -> tuple[int, bool, int, int]:
         look = looks.rows[row]
         return -len(near[row]), bool(look.problem), -look.width * look.height, row
 
-    for centre in sorted(near, key=first):
+    for centre in sorted(near, key=order):
         if centre not in left:
             continue
         left.remove(centre)

@@ -45,7 +45,7 @@ MAJORITY = 0.5
 RATE = 0.05
 """Share of tags that are exchanged to measure a column."""
 
-PRECISION = 0.5
+PRECISION = 0.4
 """Share of exchanged tags among the suspects that a report must reach."""
 
 PLANTED = 200
