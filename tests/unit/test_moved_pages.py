@@ -83,9 +83,9 @@ def moved(tmp_path_factory):
     package.discover(catalogue, [COLOUR, "opencv:hog?size=64"], judged, store).write(
         pages / "judgements"
     )
-    package.compare_by_relevance(catalogue, [COLOUR], store, relevance="tags").write(
-        pages / "relevance"
-    )
+    from likelens._relevance import compare_by_relevance
+
+    compare_by_relevance(catalogue, [COLOUR], store, relevance="tags").write(pages / "relevance")
     package.check(catalogue, [COLOUR], store).write(pages / "check")
     hits = package.Searcher(store, COLOUR).search(catalogue.paths[0])
     from likelens.report.hits import write_hits

@@ -6,9 +6,10 @@ two blurred 16 x 16 thumbnails is at most ``MAX_DIFFERENCE`` of 255, and the pat
 another size, stays far below both. The same photograph in another colour, and another
 product in the same pose, stay above (docs/check.md has the measurements).
 
-An image that is a part of another one is found by placing it there: by template matching over
-a few scales, then by the affine transform with the largest enhanced correlation coefficient
-(Evangelidis & Psarakis 2008, doi:10.1109/TPAMI.2008.113).
+An image that is a part of another one is found by placing it there, and compared with what it
+covers in the same way, at twice that size. It is placed by template matching over a few scales,
+then by the affine transform with the largest enhanced correlation coefficient (Evangelidis &
+Psarakis 2008, doi:10.1109/TPAMI.2008.113).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ..index.base import build_index
 from ..values.arrays import Array, Floats, Positions
 from ..values.catalogue import Catalogue
 from ..values.errors import LikelensError
-from .looks import SIDE, Looks
+from .looks import Looks
 
 MAX_DIFFERENCE = 8.0
 """Largest difference of a near-copy's blurred 16 x 16 thumbnails, in grey levels of 255."""
@@ -146,7 +147,7 @@ def _candidates(
     if len(rows) < 2:
         return {}
     seen = rows[has_vector[rows]]
-    small = _thumbnails(looks.thumbnails[rows], SIDE // 2).reshape(len(rows), -1)
+    small = _halves(looks.thumbnails[rows]).reshape(len(rows), -1)
     spaces = ((rows, small - small.mean(axis=1, keepdims=True)), (seen, vectors[seen]))
     pairs: dict[tuple[int, int], bool] = {}
     for by_vector, (places, points) in enumerate(spaces):
@@ -168,24 +169,24 @@ def nearest(vectors: Floats, queries: Positions, depth: int) -> tuple[Floats, Po
     return build_index(vectors, kind).search(vectors[queries], min(depth, len(vectors)))
 
 
-def _thumbnails(images: Array, side: int) -> Floats:
-    """(n, side, side, 3) float32 means of square thumbnails."""
-    count, parts = len(images), SIDE // side
+def _halves(images: Array) -> Floats:
+    """Square uint8 images at half their width and height, float32."""
+    count, side, parts = len(images), images.shape[1] // 2, 2
     blocks = images.reshape(count, side, parts, side, parts, 3)
     means: Floats = blocks.mean(axis=(2, 4), dtype=np.float32)
     return means
 
 
 def differences(first: Array, second: Array) -> tuple[Floats, Floats]:
-    """How much pairs of thumbnails differ: their largest difference, and 1 less the correlation.
+    """How much pairs of images differ: their largest difference, and 1 less the correlation.
 
-    Both are 0 for equal thumbnails; see the start of this module.
+    Both are 0 for equal images; see the start of this module.
 
     Args:
-        first: (n, SIDE, SIDE, 3) uint8.
+        first: (n, side, side, 3) uint8, of an even side.
         second: likewise.
     """
-    apart = _blurred(_thumbnails(first, SIDE // 2)) - _blurred(_thumbnails(second, SIDE // 2))
+    apart = _blurred(_halves(first)) - _blurred(_halves(second))
     one, other = (side.astype(np.float32).reshape(len(side), -1, 3) for side in (first, second))
     one, other = (side - side.mean(axis=1, keepdims=True) for side in (one, other))
     product = np.einsum("npc,npc->n", one, other)
@@ -322,10 +323,7 @@ def find_part(whole: Array, part: Array) -> Link | None:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    thumbnails = [
-        cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in (cut, squares[1])
-    ]
-    return _link(thumbnails[0], thumbnails[1], CROP)
+    return _link(cut, squares[1], CROP)
 
 
 def _stars(links: dict[tuple[int, int], Link], looks: Looks) -> list[tuple[int, dict[int, Link]]]:
