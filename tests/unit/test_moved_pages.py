@@ -141,3 +141,18 @@ def test_the_check_sees_a_broken_link(tmp_path, link):
     page = tmp_path / "p.html"
     page.write_text(f'<p id="here"><a href="#here">x</a><img src="{link}"></p>')
     assert list(broken(page)) == [link]
+
+
+def test_a_search_in_a_moved_store_shows_images(tmp_path, likelens):
+    source = garments.create(tmp_path / "here" / "shop", items=20, size=48)
+    embed = ("embed", source, "-e", COLOUR, "--store", tmp_path / "here" / "store")
+    assert likelens(*embed)[0] == 0
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    query = next((there / "shop" / "images").glob("*.jpg"))
+    page = tmp_path / "hits.html"
+    asked = ("search", query, "--store", there / "store", "-e", COLOUR, "--html", page)
+    code, _, err = likelens(*asked)
+    assert code == 0, err
+    assert list(broken(page)) == []
+    assert images(page) > 3
+    assert "cannot be opened" not in page.read_text(encoding="utf-8")
