@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -197,6 +199,8 @@ def test_single_items_in_python(catalogue, tmp_path):
     assert store.upsert(catalogue.take(["0"])) == ["0"]
     assert store.info()["encoders"][0]["items"] == 8
     assert store.remove_unused() == {COLOUR: 1, "opencv:sift?words=4": 1}
+    fsspec.filesystem("memory").pipe("/photo.jpg", photo.read_bytes())
+    assert store.upsert({"id": "address", "image": "memory://photo.jpg"}) == ["address"]
     assert store.verify() == []
     assert store.embeddings(COLOUR, store.catalogue().ids).ids == store.catalogue().ids
 
@@ -531,6 +535,20 @@ class TestCache:
         with pytest.warns(UserWarning, match="cache of vectors is not used: a part of the store"):
             made = embed(catalogue, encoder, with_cache(None))
         assert (len(made), encoder.seen) == (8, 8)
+
+
+def test_boxes_come_to_all_items_or_to_none(catalogue, tmp_path):
+    boxed = replace(catalogue, boxes=np.tile([1, 2, 20, 30], (8, 1)))
+    store = open_store(tmp_path / "store")
+    embed(catalogue, MeanColour(), store)
+    with pytest.raises(BadTable, match="images of this catalogue have boxes, those of the store"):
+        embed(boxed.take(boxed.ids[:3]), MeanColour(), store)
+    embed(boxed, MeanColour(), store)
+    assert store.catalogue().boxes.tolist() == boxed.boxes.tolist()
+    with pytest.raises(BadTable, match="images of this store have boxes"):
+        embed(catalogue.take(catalogue.ids[:3]), MeanColour(), store)
+    embed(catalogue, MeanColour(), store)
+    assert store.catalogue().boxes is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

@@ -60,6 +60,8 @@ def merged(survey: Survey, store: Store, *, sync: bool) -> pa.Table:
         BadTable: an attribute has values of another type than before, or only some of the items
             would have boxes.
     """
+    import pyarrow.compute as pc
+
     before = store.items()
     new = _items(survey, before)
     if sync or not len(before):
@@ -68,12 +70,14 @@ def merged(survey: Survey, store: Store, *, sync: bool) -> pa.Table:
         has, lacks = (
             ("store", "catalogue") if BOX in before.column_names else ("catalogue", "store")
         )
-        raise BadTable(
-            f"the images of this {has} have boxes, those of the {lacks} have none",
-            where=store.place,
-            hint="embed with --bbox or without as before, or into another catalogue of the store: "
-            f"--store '{store.place}#NAME'",
-        )
+        if not np.asarray(pc.is_in(before["id"], survey.ids)).all():
+            raise BadTable(
+                f"the images of this {has} have boxes, those of the {lacks} have none",
+                where=store.place,
+                hint="embed with --bbox or without as before, or into another catalogue of the "
+                f"store: --store '{store.place}#NAME'",
+            )
+        before = before.drop_columns([BOX] if has == "store" else [])
     return upsert_rows(before, new, store.place)
 
 

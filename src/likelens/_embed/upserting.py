@@ -12,6 +12,7 @@ from ..store.base import OWN, Store
 from ..values.catalogue import Catalogue
 from ..values.errors import BadTable, first_few
 from ..values.paths import Paths
+from ..values.remote import local_image
 from ..values.tables import text_column
 from ..values.tags import Tags
 
@@ -41,7 +42,8 @@ def catalogue_of(store: Store, items: Mapping[str, Any] | Iterable[Mapping[str, 
                 where=store.place,
                 hint="give the path of its image: image in Python, --image on the command line",
             )
-        names.append(paths[item] if image is None else str(Path(os.fspath(image)).absolute()))
+        file = paths[item] if image is None else local_image(os.fspath(image))
+        names.append(str(Path(file).absolute()))
         open_image(names[-1])
     return Catalogue(
         ids=tuple(ids),

@@ -52,7 +52,11 @@ def upsert_items(
         str | None, typer.Option("--id", help="The item to add or update.", show_default=False)
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Its image; may be left out of an item that is there.")
+        str | None,
+        typer.Option(
+            help="Its image: a file or an address; not needed of an item that is there.",
+            show_default=False,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,

@@ -276,8 +276,8 @@ class Store(ABC):
         """Add or update items, with vectors by every encoder that the items were embedded with.
 
         Args:
-            items: a catalogue, or for each item a mapping of ``id``, ``image`` (the path of the
-                file; may be left out of an item that is there) and any attributes. Attributes
+            items: a catalogue, or for each item a mapping of ``id``, ``image`` (a file or an
+                address; not needed of an item that is there) and any attributes. Attributes
                 that are not given keep their values.
             more: ``encoders``, to embed with others than those that the items were embedded with;
                 ``progress``.
@@ -353,61 +353,15 @@ class Store(ABC):
         Returns:
             How many were found there.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        from .about import move_images
 
-        from .image_paths import found_in
-
-        with self.writing():
-            items = self.items()
-            new = found_in(self.image_paths(items), items["_size"].to_pylist(), Path(folder))
-            moved = [None if path is None else str(path) for path in new]
-            places = pa.array(moved, pa.string())
-            here = {"_path": pc.coalesce(places, items["_path"])}
-            if RELATIVE in items.column_names:
-                nothing = pa.scalar(None, pa.string())
-                here[RELATIVE] = pc.if_else(places.is_valid(), nothing, items[RELATIVE])
-            for name, values in here.items():
-                items = items.set_column(items.column_names.index(name), name, values)
-            self.put_items(items)
-        return sum(path is not None for path in moved)
+        return move_images(self, Path(folder))
 
     def info(self) -> dict[str, Any]:
         """What is kept here: items, their columns and images, encoders and catalogues."""
-        items = self.items()
-        paths = self.image_paths(items)
-        ids = items["id"].to_pylist()
-        gone = [item for item, path in zip(ids, paths, strict=True) if not path.is_file()]
-        encoders = []
-        for card in self.cards():
-            known = self.known(self.key(card))
-            encoders.append(
-                {
-                    "encoder": card.name,
-                    "fingerprint": card.fingerprint,
-                    "dim": card.dim,
-                    "vectors": len(known.unique()),
-                    "items": _count_in(items["_digest"], known),
-                    "failures": len(self.failures(self.key(card))),
-                }
-            )
-        columns = {f.name: str(f.type) for f in items.schema if f.name not in ("id", *OWN)}
-        return {
-            "store": self.place,
-            "items": len(items),
-            "columns": columns,
-            "images_missing": len(gone),
-            "first_missing": gone[:3],
-            "encoders": encoders,
-            "catalogues": self.catalogues(),
-            "version": self.version(),
-        }
+        from .about import describe
 
-
-def _count_in(digests: pa.ChunkedArray, known: pa.ChunkedArray) -> int:
-    import pyarrow.compute as pc
-
-    return int(np.asarray(pc.is_in(digests, known)).sum())
+        return describe(self)
 
 
 def no_items() -> pa.Table:

@@ -37,6 +37,7 @@ from .base import RELATIVE, Store, last_places, no_items
 from .image_paths import relative_to_store, usable_paths
 from .sums import SUMS, Sums
 from .tables import Table, damage
+from .vector_rows import compact, delete_where, rows_at, vector_columns
 
 FORMAT = 2
 
@@ -48,12 +49,6 @@ ITEMS_HINT = (
 
 PIECE_BYTES = 4 * 2**20
 """Items that are written to one file: what Lance needs to write them is a multiple of that."""
-
-FRAGMENT_BYTES = 2 * 2**20
-"""Vectors that fragments are joined up to: joining needs a few times that, however many."""
-
-FEW = 8
-"""Vectors are read one by one if they are fewer than one in so many, else in one pass."""
 
 
 class LanceStore(Store):
@@ -312,7 +307,7 @@ class LanceStore(Store):
                 for path in folder.glob("failures*.parquet"):
                     path.unlink()
                 shutil.rmtree(folder / "vectors.lance", ignore_errors=True)
-            empty = pa.table(_columns([], np.zeros((0, card.dim), np.float32)))
+            empty = pa.table(vector_columns([], np.zeros((0, card.dim), np.float32)))
             self._vectors(name).write(empty, "create")
             self._put_small(folder, "card.json", card.to_json().encode())
         return name
@@ -329,7 +324,7 @@ class LanceStore(Store):
         with self._adding():
             if "id" in table.read(lambda dataset: dataset.schema.names):  # of format 1
                 table.change(lambda dataset: dataset.drop_columns(["id"]))
-            table.write(pa.table(_columns(digests, vectors)), "append")
+            table.write(pa.table(vector_columns(digests, vectors)), "append")
 
     def vectors(self, name: str, digests: pa.Array | pa.ChunkedArray) -> tuple[Array, Floats]:
         """The vectors of some contents."""
@@ -337,7 +332,7 @@ class LanceStore(Store):
         def read(dataset: Any) -> tuple[Array, Floats]:
             places = last_places(digests, dataset.to_table(columns=["digest"])["digest"])
             found = places >= 0
-            return found, _rows(dataset, places[found])
+            return found, rows_at(dataset, places[found])
 
         return self._vectors(name).read(read)
 
@@ -348,7 +343,7 @@ class LanceStore(Store):
             for start in range(0, len(texts), 1000):
                 few = ", ".join(f"'{text}'" for text in texts[start : start + 1000])
                 condition = f"digest IN ({few})"
-                self._vectors(name).change(functools.partial(_delete, condition))
+                self._vectors(name).change(functools.partial(delete_where, condition))
         self.finish(name, None)
 
     def finish(self, name: str, images_per_second: float | None) -> None:
@@ -359,7 +354,7 @@ class LanceStore(Store):
                 text = json.dumps({"images_per_second": images_per_second})
                 self._put_small(folder, "run.json", text.encode())
             if table.read(lambda data: len(data.get_fragments()) > 1 or len(data.versions()) > 1):
-                table.change(_compact)
+                table.change(compact)
                 table.clean()
             self._tidy(table.sums)
 
@@ -443,55 +438,6 @@ class LanceStore(Store):
     def _vectors(self, name: str) -> Table:
         folder = self._folder(name)
         return Table(folder / "vectors.lance", self._sums(folder), _anew(name))
-
-
-def _rows(dataset: Any, places: Array) -> Floats:
-    """(k, d) the vectors at some places of a table."""
-    width = dataset.schema.field("vector").type.list_size
-    total = dataset.count_rows()
-    out = np.empty((len(places), width), np.float32)
-    order = np.argsort(places, kind="stable")
-    wanted = places[order]
-    if len(places) * FEW < total:
-        few, back = np.unique(wanted, return_inverse=True)
-        table = dataset.take(pa.array(few), columns=["vector"])
-        out[order] = _matrix(table["vector"], width)[back]
-        return out
-    start, as_kept = 0, bool((places == np.arange(total)).all()) if len(places) == total else False
-    for batch in dataset.to_batches(columns=["vector"], batch_size=4096, batch_readahead=4):
-        rows = _matrix(batch["vector"], width)
-        if as_kept:
-            out[start : start + len(rows)] = rows
-        else:
-            low, high = np.searchsorted(wanted, (start, start + len(rows)))
-            out[order[low:high]] = rows[wanted[low:high] - start]
-        start += len(rows)
-    return out
-
-
-def _matrix(column: pa.Array | pa.ChunkedArray, width: int) -> Floats:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    values: Floats = column.flatten().to_numpy().reshape(len(column), width)
-    return values
-
-
-def _delete(condition: str, dataset: Any) -> None:
-    dataset.delete(condition)
-
-
-def _compact(dataset: Any) -> None:
-    width = dataset.schema.field("vector").type.list_size
-    rows = max(FRAGMENT_BYTES // (4 * max(width, 1)), 1)
-    dataset.optimize.compact_files(target_rows_per_fragment=rows, batch_size=128, num_threads=1)
-
-
-def _columns(digests: Sequence[str], vectors: Floats) -> dict[str, pa.Array]:
-    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
-    return {
-        "digest": pa.array(digests, pa.string()),
-        "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-    }
 
 
 def _time(path: Path) -> int:
