@@ -69,6 +69,7 @@ class LanceStore(Store):
         self.home = root / "catalogues" / name if name else root
         self._all_sums: dict[Path, Sums] = {}
         self._swept = False
+        self._without_ids: set[str] = set()
         self._items = Table(
             self.home / "items.lance", self._sums(self.home / "items.lance"), ITEMS_HINT
         )
@@ -322,8 +323,10 @@ class LanceStore(Store):
         """Keep some more vectors."""
         table = self._vectors(name)
         with self._adding():
-            if "id" in table.read(lambda dataset: dataset.schema.names):  # of format 1
-                table.change(lambda dataset: dataset.drop_columns(["id"]))
+            if name not in self._without_ids:
+                if "id" in table.read(lambda dataset: dataset.schema.names):  # of format 1
+                    table.change(lambda dataset: dataset.drop_columns(["id"]))
+                self._without_ids.add(name)
             table.write(pa.table(vector_columns(digests, vectors)), "append")
 
     def vectors(self, name: str, digests: pa.Array | pa.ChunkedArray) -> tuple[Array, Floats]:

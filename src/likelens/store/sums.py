@@ -55,12 +55,7 @@ class Sums:
             lines = place.read_bytes().split(b"\n")
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        found: dict[str, set[str]] = {}
-        for line in lines:
-            mark, _, rest = line.partition(b" ")
-            if mark == _line_mark(rest):  # else cut off by a kill, or damaged: it says nothing
-                content, _, name = os.fsdecode(rest).partition("\t")
-                found.setdefault(name, set()).add(content)
+        found = _parsed(lines, {})
         self._read = about, found
         return found
 
@@ -137,10 +132,11 @@ class Sums:
     def _append(self, lines: list[bytes]) -> None:
         if not lines:
             return
-        place = self.folder / SUMS
+        place, known = self.folder / SUMS, self.listed()
         start = b"\n" if place.is_file() and place.read_bytes()[-1:] not in (b"", b"\n") else b""
         with place.open("ab") as file:
             file.write(start + b"".join(lines))
+        self._read = _stat(place), _parsed(lines, {**known})  # else all of it is read every time
 
     def tidy(self) -> bytes:
         """The lines of the files that are there, as they are now."""
@@ -165,6 +161,16 @@ class Sums:
                 if name not in (SUMS, *PASSED_OVER) and not name.startswith(".")
             ]
         return sorted(found)
+
+
+def _parsed(lines: Iterable[bytes], found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What lines list, added to what is known; a line that is damaged or cut off says nothing."""
+    for line in lines:
+        mark, _, rest = line.rstrip(b"\n").partition(b" ")
+        if mark == _line_mark(rest):
+            content, _, name = os.fsdecode(rest).partition("\t")
+            found.setdefault(name, set()).add(content)
+    return found
 
 
 def content_of(data: bytes | Path) -> str:
