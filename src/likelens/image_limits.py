@@ -86,14 +86,14 @@ def check_jpeg(data: bytes, where: str) -> JpegMetadata:
         BadImage: it has too many scans, or too many segments before the first.
     """
     exif = xmp = b""
-    colours, progressive, skipped, last = 0, False, 0, 2
+    colours, pixels, progressive, skipped, last = 0, 1, False, 0, 2
     for count, (marker, start, end) in enumerate(_segments(data)):
         skipped, last = skipped + start - 4 - last, end
         if count > MAX_HEADER_PARTS or skipped > MAX_METADATA_BYTES:
             raise too_costly("the JPEG has too many parts before its pixels", where)
         if marker == 0xDA:
             if progressive or data[start : start + 1] != bytes([colours]):
-                _check_scans(data, where)
+                _check_scans(data, pixels, where)
             break
         if marker == 0xE1:
             if data.startswith(b"Exif\0\0", start):
@@ -101,22 +101,25 @@ def check_jpeg(data: bytes, where: str) -> JpegMetadata:
             elif data.startswith(b"http://ns.adobe.com/xap/1.0/\0", start):
                 xmp = data[start + 29 : end]
         elif marker in _FRAMES and start + 6 <= len(data):
-            colours, progressive = data[start + 5], marker in _PROGRESSIVE
+            high, wide, colours = struct.unpack_from(">HHB", data, start + 1)
+            pixels, progressive = max(high * wide, 1), marker in _PROGRESSIVE
     return JpegMetadata(exif, xmp)
 
 
-def _check_scans(data: bytes, where: str) -> None:
-    """Refuse more than MAX_SCANS.
+def _check_scans(data: bytes, pixels: int, where: str) -> None:
+    """Refuse more than MAX_SCANS, of a large image in proportion fewer.
 
     A JPEG that is not progressive and whose first scan has all colours ends with that scan.
     """
-    if len(_SCAN.findall(data)) <= MAX_SCANS:  # also counts those in thumbnails, and after the end
+    limit = min(MAX_SCANS, MAX_SCANS * LARGE_PIXELS // pixels)
+    if len(_SCAN.findall(data)) <= limit:  # also counts those in thumbnails, and after the end
         return
     scans = 0
     for marker, _, _ in _segments(data):
         scans += marker == 0xDA
-        if scans > MAX_SCANS:
-            raise too_costly(f"the JPEG has more than {MAX_SCANS} scans", where)
+        if scans > limit:
+            size = f", which are too many for {pixels:,} pixels" if limit < MAX_SCANS else ""
+            raise too_costly(f"the JPEG has more than {limit} scans{size}", where)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

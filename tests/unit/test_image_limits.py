@@ -89,6 +89,11 @@ def png_head(width, height):
 
 HOSTILE = {
     "empty scans": (with_scans(MAX_SCANS), f"more than {MAX_SCANS} scans"),
+    "scans of a large image": (
+        with_scans(20).replace(struct.pack(">HH", 24, 32), struct.pack(">HH", 10_000, 10_000), 1)
+        + bytes(100_000),
+        "more than 25 scans, which are too many for 100,000,000 pixels",
+    ),
     "scans of single colours": (in_several_scans(MAX_SCANS + 1), "scans"),
     "segments of a JPEG": (
         b"\xff\xd8" + segment(0xFE, b"") * (MAX_HEADER_PARTS + 2) + saved("JPEG")[2:],
