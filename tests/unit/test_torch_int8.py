@@ -178,7 +178,7 @@ def test_without_onnx_the_extra_is_named(monkeypatch):
     from likelens.values import extras
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnx" else name)
-    with pytest.raises(MissingExtra, match=r'onnx is not installed\n.*\n.*"likelens\[torch\]"'):
+    with pytest.raises(MissingExtra, match=r'onnx is not installed\n.*\n.*"\.\[torch\]"'):
         in_int8(RESNET)
 
 

@@ -142,7 +142,7 @@ def test_without_torch_the_extra_is_named(monkeypatch, tmp_path, spec):
     )
     monkeypatch.delitem(sys.modules, "torch")
     with pytest.raises(
-        MissingExtra, match=r'torch is not installed\n.*\n.*pip install "likelens\[torch\]"'
+        MissingExtra, match=r'torch is not installed\n.*\n.*pip install -e "\.\[torch\]"'
     ):
         open_encoder(spec)
 
@@ -156,7 +156,7 @@ def test_without_a_library_the_extra_is_named(monkeypatch, spec, library):
         "likelens.values.extras.find_spec", lambda name: None if name == library else real(name)
     )
     with pytest.raises(
-        MissingExtra, match=rf'{library} is not installed\n.*\n.*"likelens\[torch\]"'
+        MissingExtra, match=rf'{library} is not installed\n.*\n.*"\.\[torch\]"'
     ):
         open_encoder(spec)
 
