@@ -155,9 +155,7 @@ def test_without_a_library_the_extra_is_named(monkeypatch, spec, library):
     monkeypatch.setattr(
         "likelens.values.extras.find_spec", lambda name: None if name == library else real(name)
     )
-    with pytest.raises(
-        MissingExtra, match=rf'{library} is not installed\n.*\n.*"\.\[torch\]"'
-    ):
+    with pytest.raises(MissingExtra, match=rf'{library} is not installed\n.*\n.*"\.\[torch\]"'):
         open_encoder(spec)
 
 

@@ -201,7 +201,7 @@ def _copies(
                     link.relation if link else "reference",
                     across,
                     link.difference if link else 0.0,
-                    float(units[row] @ units[first]) if known else None,
+                    min(1.0, float(units[row] @ units[first])) if known else None,
                     look.width,
                     look.height,
                     look.size,
