@@ -127,6 +127,17 @@ def test_what_is_missing_is_missing_in_side_tables_too(tmp_path, shop, kind):
     assert read_records(path)[1] == {"item": "1", "query": "1"}
 
 
+def test_ids_stay_as_csv_has_them_and_are_whole_beside_missing_ones(tmp_path, shop):
+    for name in ("1.0", "2.5"):
+        paint(shop.parent / "images" / f"{name}.png", 1)
+    shop.write_text("id,size\n1.0,8.0\n2.5,9.5\n")
+    found = Catalogue.open(shop, tags=["size"])
+    assert found.ids == ("1.0", "2.5")
+    assert found.tags.names == ("8", "9.5"), "as of a column of floats in Parquet"
+    (tmp_path / "p.csv").write_text("customer,item\na,1.0\nb,\n")
+    assert Catalogue.open(shop, purchases=tmp_path / "p.csv").purchases.items.tolist() == ["1"]
+
+
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [

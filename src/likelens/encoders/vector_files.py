@@ -176,7 +176,7 @@ def _read_npy(path: Path, id_name: str | None, _: str | None) -> tuple[Any, Arra
     if table.suffix == ".txt":
         return [line.strip() for line in read_text(table).splitlines()], vectors
     wanted = [id_name] if id_name else list(ID_NAMES)
-    columns = read_table(table, text_columns=wanted, missing=())
+    columns = read_table(table, text_columns=wanted, exact=wanted, missing=())
     return texts(columns[_name(columns.column_names, id_name, ID_NAMES, table, "id")]), vectors
 
 

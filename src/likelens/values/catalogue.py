@@ -185,7 +185,9 @@ class Catalogue:
         if layout.purchases is None:
             return None
         names = [layout.customer, layout.item, layout.basket or "basket"]
-        table = read_table(layout.purchases, text_columns=names, missing=layout.missing)
+        table = read_table(
+            layout.purchases, text_columns=names, exact=names, missing=layout.missing
+        )
         if layout.basket is None and "basket" not in table.column_names:
             names.pop()
         cells = [texts(column(table, name, layout.purchases, "purchases")) for name in names]

@@ -118,13 +118,13 @@ def typed_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_nan(numbers), None, numbers)
 
 
-def text_cells(cells: pa.ChunkedArray, missing: pa.Array, *, written: bool) -> pa.ChunkedArray:
+def text_cells(cells: pa.ChunkedArray, missing: pa.Array, *, floats: bool) -> pa.ChunkedArray:
     """A column as stripped text, or as lists of text; whole numbers without ``.0``.
 
     Args:
         cells: a column by the rule of this module.
         missing: texts that are null.
-        written: whether it comes from CSV, where 12.0 is how a float column writes 12.
+        floats: whether 12.0 in text is how a column of floats writes 12, as in CSV.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -132,11 +132,11 @@ def text_cells(cells: pa.ChunkedArray, missing: pa.Array, *, written: bool) -> p
     kind = cells.type
     if pa.types.is_string(kind):
         words = pc.utf8_trim_whitespace(cells)
-        there = words.drop_null() if written else words[:0]
+        there = words.drop_null() if floats else words[:0]
         if not len(there) or not there[0].as_py().endswith(tuple("0123456789")):
             return words
-        floats = pc.all(pc.match_substring_regex(there, _FLOATS_OF_PYTHON)).as_py()
-        return pc.replace_substring_regex(words, r"\.0$", "") if floats else words
+        all_floats = pc.all(pc.match_substring_regex(there, _FLOATS_OF_PYTHON)).as_py()
+        return pc.replace_substring_regex(words, r"\.0$", "") if all_floats else words
     if holds_bytes(kind):
         return cells
     none = set(missing.to_pylist())

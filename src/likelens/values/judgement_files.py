@@ -88,7 +88,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def _read_table(path: Path) -> Rows:
-    table = read_table(path, text_columns=None, missing=())
+    table = read_table(path, text_columns=None, exact=IDS, missing=())
     columns = {name: texts(table[name], _missing(name)) for name in table.column_names}
     return Rows(columns, [f"row {number}" for number in range(1, len(table) + 1)], path)
 

@@ -139,6 +139,7 @@ def _open_table(layout: Layout, path: Path, *, skip: bool, allow_private: bool) 
     table = read_table(
         path,
         text_columns=text_columns,
+        exact=[name for name in (layout.id, layout.image) if name],
         missing=layout.missing,
         without=[in_table] if in_table else (),
     )

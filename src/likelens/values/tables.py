@@ -44,6 +44,7 @@ def read_table(
     path: Path,
     *,
     text_columns: Sequence[str] | None = (),
+    exact: Sequence[str] = (),
     missing: Sequence[str] = MISSING,
     without: Sequence[str] = (),
 ) -> pa.Table:
@@ -51,7 +52,9 @@ def read_table(
 
     Args:
         path: CSV (comma, semicolon or tab), Parquet or JSON lines, by its suffix.
-        text_columns: columns read as text (ids, tags); None for all.
+        text_columns: columns read as text (ids, tags); None for all. 12.0 becomes 12.
+        exact: those of them, such as ids, whose cells stay as CSV has them where none is missing:
+            beside missing cells, programs write whole numbers as 12.0.
         missing: texts that stand for no value, in every column; blank cells always do.
         without: columns of a Parquet file that are not read.
 
@@ -78,9 +81,11 @@ def read_table(
         _refuse_repeated(names, path)
         wanted = set(names if text_columns is None else map(nfc, text_columns))
         nothing, written = pa.array(absent, pa.string()), kind in (".csv", ".tsv")
+        kept = set(map(nfc, exact))
         for place, name in enumerate(names):
             if name in wanted:
-                columns[place] = text_cells(columns[place], nothing, written=written)
+                floats = written and (name not in kept or columns[place].null_count > 0)
+                columns[place] = text_cells(columns[place], nothing, floats=floats)
             elif written:
                 columns[place] = typed_text(columns[place])
         return pa.table(columns, names=names)
