@@ -27,7 +27,7 @@ VIT = "timm:test_vit?weights=none"
 CPU = Running(device="cpu")
 PICTURES = [np.ascontiguousarray(one) for one in torch_runtime._pictures(8)]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*against float32, on drawn pictures")
+pytestmark = pytest.mark.filterwarnings("ignore:.*against float32, on drawn images")
 
 
 @pytest.fixture(autouse=True)
