@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .values.spec import Spec
     from .values.tags import Tags
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "Against": "_against",

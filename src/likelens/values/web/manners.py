@@ -81,7 +81,7 @@ class Manners:
 
     @property
     def user_agent(self) -> str:
-        """Who asks, and whom to write to: ``likelens/0.1.0 (+me@example.org)``."""
+        """Who asks, and whom to write to: ``likelens/0.2.0 (+me@example.org)``."""
         contact = f" (+{self.contact})" if self.contact else ""
         return f"likelens/{installed('likelens') or '0'}{contact}"
 
