@@ -220,8 +220,9 @@ def test_a_long_command_shows_that_it_lives(monkeypatch, capsys):
     with progress.progress_bar(clock) as step:
         step("reading", 0, 1)
         clock.now = 60.0
-        while "progress: reading\n" not in capsys.readouterr().err:
-            pass  # the line comes from another thread
+        said = ""
+        while "progress: reading\n" not in said:  # the line comes from another thread, in parts
+            said += capsys.readouterr().err
     terminal.choose(quiet=True)
     with progress.progress_bar(clock) as step:
         step("reading", 0, 1)
