@@ -168,7 +168,9 @@ class TestUnusable:
         photos("blank", Image.new("RGB", (50, 50), "white"))
         photos("banner", photo(drawn, 3).resize((400, 80)))
         photo(drawn, 9).resize((60, 60)).save(photos.folder / "images" / "extra.png")
-        found = {row["id"]: row for row in likelens.check(photos.catalogue()).unusable.to_pylist()}
+        checked = likelens.check(photos.catalogue())
+        assert (checked.counts["unusable"], checked.counts["unlisted"]) == (7, 1)
+        found = {row["id"]: row for row in checked.unusable.to_pylist()}
         assert {item: row["problem"] for item, row in found.items()} == {
             "gone": "missing",
             "cut": "unreadable",

@@ -54,7 +54,8 @@ class Check:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How much was found."""
+        """How much was found; images that no row names are ``unlisted``, not ``unusable``."""
+        unlisted = self.unusable["problem"].to_pylist().count("unlisted")
         across = dict(
             zip(
                 self.copies["group"].to_pylist(),
@@ -64,7 +65,8 @@ class Check:
         )
         return {
             "items": len(self.catalogue),
-            "unusable": len(self.unusable),
+            "unusable": len(self.unusable) - unlisted,
+            "unlisted": unlisted,
             "copies": len(self.copies),
             "copy_groups": len(across),
             "copy_groups_across_products": sum(across.values()),
@@ -84,6 +86,7 @@ class Check:
             f"{found['copies']:,} copies in {groups} "
             f"({found['copy_groups_across_products']:,} across products), "
             f"{plural(found['wrong_tags'], 'probably wrong tag')}"
+            + (f"; {found['unlisted']:,} images without a row" if found["unlisted"] else "")
         )
 
     def _repr_html_(self) -> str:
