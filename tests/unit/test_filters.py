@@ -164,6 +164,8 @@ def test_a_filter_means_what_it_says(where, rows):
         ("Gender like 'M\\'", "backslash", ""),
         ("Gender like '" + "%_" * 1000 + "'", "at most 1000 characters", ""),
         ("year = 1e999999999", "300 digits", ""),
+        ("year = 1e" + "9" * 50, "is no number", ""),
+        ("year = 1e", "'1e' is no number", ""),
         ("year = " + "9" * 900_000, "300 digits", ""),
         ("Gender = '\ud800'", "Unicode", ""),
         ("  ", "empty", "write a condition"),

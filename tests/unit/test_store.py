@@ -1,5 +1,6 @@
 """A store: what is served, what measuring leaves alone, moves, damage, two catalogues."""
 
+import datetime
 import json
 import os
 import shutil
@@ -214,6 +215,11 @@ def test_single_items_in_python(catalogue, tmp_path):
         ({"id": "1", "price": "cheap"}, BadTable, "does not fit: the store holds double"),
         ({"id": "1", "_path": "x"}, BadTable, "the store's own"),
         ([{"id": "1"}, {"id": "1"}], BadTable, "given twice"),
+        ("1", BadTable, "an item is a mapping"),
+        ({"id": "1", 5: "x"}, BadTable, "name of a column is a text"),
+        ({"id": "1", "price": 2**1025}, BadTable, "does not fit"),
+        ({"id": "new", "image": b"bytes"}, BadTable, "of type bytes"),
+        ({"id": "\ud800", "image": "x"}, BadTable, "not valid Unicode"),
     ],
 )
 def test_wrong_items_change_nothing(store, row, error, message):
@@ -223,6 +229,23 @@ def test_wrong_items_change_nothing(store, row, error, message):
     with pytest.raises(BadTable, match="no such items: y"):
         open_store(store).remove(["1", "y"])
     assert served(store) == before
+
+
+def test_single_items_follow_the_rule_for_tables(catalogue, tmp_path):
+    store = open_store(tmp_path / "store")
+    embed(catalogue, COLOUR, store)
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    photo = noise(tmp_path / "photo.jpg", 77)
+    assert store.upsert({"id": f" {decomposed} ", "image": photo, composed: "x"}) == [composed]
+    store.upsert({"id": decomposed, decomposed: decomposed, "kind": " NA", "stock": 2})
+    store.upsert({"id": composed, "stock": 2.5, "day": datetime.date(2021, 3, 1)})
+    row = store.items().to_pylist()[-1]
+    assert (store.count(), row["kind"], row["stock"], row["day"]) == (9, None, 2.5, "2021-03-01")
+    assert store.matching(f"{composed} = '{composed}'") == [composed]
+    store.upsert({"id": composed, "price": "nan"})
+    assert composed in store.matching("price is null")
+    assert store.count([]) == 9
+    assert store.remove([decomposed, 1]) == [composed, "1"]
 
 
 def test_single_items_on_the_command_line(store, tmp_path, likelens):

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..images import open_image
-from ..store.base import OWN, Store
+from ..store.base import OWN, Store, item_id
 from ..values.catalogue import Catalogue
+from ..values.columns import nfc, plain_column
 from ..values.errors import BadTable, first_few
 from ..values.paths import Paths
 from ..values.remote import local_image
-from ..values.tables import text_column
+from ..values.tables import MISSING, text_column
 from ..values.tags import Tags
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def catalogue_of(store: Store, items: Mapping[str, Any] | Iterable[Mapping[str, 
         BadTable: an item has no id or image, or an attribute has a value of another type.
         BadImage: an image cannot be opened: of a few items, that is a mistake in the call.
     """
-    rows = [dict(row) for row in ([items] if isinstance(items, Mapping) else items)]
+    rows = _rows([items] if isinstance(items, Mapping) else items)
     known = store.items()
     paths = dict(zip(known["id"].to_pylist(), store.image_paths(known).names, strict=True))
     ids = [_id(row, place, store) for place, row in enumerate(rows)]
@@ -42,6 +43,12 @@ def catalogue_of(store: Store, items: Mapping[str, Any] | Iterable[Mapping[str, 
                 where=store.place,
                 hint="give the path of its image: image in Python, --image on the command line",
             )
+        if not isinstance(image, str | os.PathLike | None):
+            raise BadTable(
+                f"the image of {item!r} is of type {type(image).__name__}",
+                where=store.place,
+                hint="give the path or the address of a file",
+            )
         file = paths[item] if image is None else local_image(os.fspath(image))
         names.append(str(Path(file).absolute()))
         open_image(names[-1])
@@ -53,13 +60,29 @@ def catalogue_of(store: Store, items: Mapping[str, Any] | Iterable[Mapping[str, 
     )
 
 
+def _rows(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each item with its columns' names as tables have them."""
+    rows = []
+    for row in items:
+        if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
+            raise BadTable(
+                f"an item is a mapping of names to values, not {type(row).__name__}"
+                if not isinstance(row, Mapping)
+                else "the name of a column is a text",
+                where="upsert",
+                hint='write [{"id": "123", "image": "photo.jpg"}], or give a Catalogue',
+            )
+        rows.append({nfc(name): value for name, value in row.items()})
+    return rows
+
+
 def _id(row: dict[str, Any], place: int, store: Store) -> str:
-    item = row.pop("id", None)
-    if item is None or str(item) == "":
+    item = item_id(row.pop("id", None))
+    if not item:
         raise BadTable(
             f"item {place + 1} has no id", where=store.place, hint="give each item an id"
         )
-    return str(item)
+    return item
 
 
 def _attributes(
@@ -87,10 +110,10 @@ def _attributes(
                 _cell(row[name], kind) if name in row else value
                 for row, value in zip(rows, old, strict=True)
             ]
-            columns[name] = pa.array(cells, kind)
-        except (pa.ArrowException, ValueError, TypeError) as error:
+            columns[name] = pa.array(cells, _wide_enough(cells, kind))
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise BadTable(
-                f"{name} = {shown} does not fit: the store holds {kind} there",
+                f"{name} = {shown} does not fit: the store holds {kind or 'nothing'} there",
                 where=place,
                 hint=f"give a value of that type ({' '.join(str(error).split())[:80]})",
             ) from error
@@ -98,13 +121,35 @@ def _attributes(
 
 
 def _cell(value: Any, kind: pa.DataType | None) -> Any:
-    """A value, read from text where it stands for something else, as on the command line."""
+    """A value by the rule for cells of tables, read from text where it stands for something else.
+
+    Args:
+        value: as given.
+        kind: type of the stored column, or None.
+    """
     import pyarrow as pa
 
-    if not isinstance(value, str) or kind is None or pa.types.is_string(kind):
-        return value
-    if not value:
-        return None
+    given = pa.chunked_array([pa.array([value])])
+    plain = plain_column(given, pa.array(["", *MISSING]))[0].as_py()
+    if not isinstance(plain, str) or kind is None or pa.types.is_string(kind):
+        return plain
     if pa.types.is_list(kind):
-        return [part.strip() for part in value.split("|")]
-    return pa.scalar(value).cast(kind).as_py()
+        parts = [part.strip() for part in plain.split("|")]
+        return pa.array(parts).cast(kind.value_type).to_pylist()
+    try:
+        read = pa.scalar(plain).cast(kind).as_py()
+    except pa.ArrowInvalid:
+        if not pa.types.is_integer(kind):
+            raise
+        read = float(plain)
+    return None if read != read else read  # NaN
+
+
+def _wide_enough(cells: Sequence[Any], kind: pa.DataType | None) -> pa.DataType | None:
+    """The type of a column, or decimals where it is of whole numbers and not all cells are."""
+    import pyarrow as pa
+
+    decimals = any(isinstance(cell, float) and not cell.is_integer() for cell in cells)
+    if kind is not None and pa.types.is_integer(kind) and decimals:
+        return pa.float64()
+    return kind

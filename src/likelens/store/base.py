@@ -16,6 +16,7 @@ import numpy as np
 from ..values.arrays import Array, Floats
 from ..values.boxes import box_rows, parse_box
 from ..values.catalogue import Catalogue
+from ..values.columns import as_text
 from ..values.embeddings import Embeddings, EncoderCard
 from ..values.errors import BadShape, BadSpec, BadTable, FingerprintMismatch, StoreBroken, first_few
 from ..values.paths import Paths
@@ -310,7 +311,7 @@ class Store(ABC):
         """
         import pyarrow.compute as pc
 
-        asked = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
+        asked = list(dict.fromkeys(map(item_id, [ids] if isinstance(ids, str) else ids)))
         with self.writing():
             items = self.items()
             gone = pc.is_in(items["id"], text_column(asked))
@@ -362,6 +363,20 @@ class Store(ABC):
         from .about import describe
 
         return describe(self)
+
+
+def item_id(value: object) -> str:
+    """An id as tables have it: text without blanks around it, in NFC; empty if there is none.
+
+    Raises:
+        BadTable: it is not valid Unicode.
+    """
+    text = as_text(value, set()) or ""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise BadTable(
+            f"the id {text!r} is not valid Unicode", where="id", hint="write it in UTF-8"
+        )
+    return text
 
 
 def no_items() -> pa.Table:

@@ -57,7 +57,8 @@ class _Rows:
             return pc.invert(self.truth(condition.operand))
         if isinstance(condition, And | Or):
             join = pc.and_kleene if isinstance(condition, And) else pc.or_kleene
-            return reduce(join, map(self.truth, condition.operands))
+            start = pa.repeat(isinstance(condition, And), len(self.table))
+            return reduce(join, map(self.truth, condition.operands), start)
         cells, kind = self.column(condition.column)
         if isinstance(condition, IsNull):
             return pc.is_null(cells)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
 from sqlglot import exp, parser
@@ -222,7 +222,10 @@ class _Reader:
         return found
 
     def number(self, node: exp.Expr, digits: str) -> Decimal:
-        number = Decimal(digits) if len(digits) <= 2 * MOST_DIGITS else Decimal("Infinity")
+        try:
+            number = Decimal(digits) if len(digits) <= 2 * MOST_DIGITS else Decimal("Infinity")
+        except InvalidOperation:  # 1e, or an exponent that no Decimal has
+            raise self.bad(f"{digits[:20]!r} is no number", *self.span(node)) from None
         if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
             raise self.bad(f"a number has at most {MOST_DIGITS} digits", *self.span(node))
         return -number if isinstance(node, exp.Neg) else number
