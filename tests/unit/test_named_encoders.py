@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from likelens import Catalogue, compare, embed, garments, open_encoder
-from likelens.encoders.named import choose_file, resolve
+from likelens.cli import repeat_flag
+from likelens.encoders.named import choose_file, resolve, shown
 from likelens.encoders.opening import ENCODERS, open_encoders, short_names
 from likelens.encoders.vectors import write_vectors
 from likelens.store.base import open_store
@@ -60,6 +61,7 @@ def test_a_name_stands_wherever_a_spec_does(names):
         "paint + 0.5*edges": f"{COLOUR} + 0.5*{HOG}",
         "2*paint + opencv:hog": f"2*{COLOUR} + opencv:hog",
         "control:shuffled?of=paint": f"control:shuffled?of={COLOUR}",
+        "control:shuffled?of=paint&seed=3": f"control:shuffled?seed=3&of={COLOUR}",
         "opencv:colour": "opencv:colour",
         "onnx:m.onnx@paint": "onnx:m.onnx@paint",
     }
@@ -81,6 +83,19 @@ def test_layers_can_follow_a_name(tmp_path):
     write(tmp_path / "encoders.toml", 'net = "onnx:m.onnx@features?size=64"')
     spec = resolve("net@logits?preset=clip", sources=ENCODERS.names())
     assert spec == "onnx:m.onnx@logits?preset=clip&size=64"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["net", "net@logits", "net?preset=clip", "net@logits?preset=clip", "net@logits + 0.5*opencv:hog",
+     "control:shuffled?of=net@logits", "control:shuffled?seed=3&of=net", "onnx:n.onnx@features"],
+)  # fmt: skip
+def test_layers_and_options_are_shown_behind_a_name(tmp_path, name):
+    write(tmp_path / "encoders.toml", 'net = "onnx:m.onnx@features?size=64"')
+    sources = ENCODERS.names()
+    assert shown(resolve(name, sources=sources), sources=sources) == name
+    given = ["evaluate", "t.csv", "-e", "net", name, "--out", "r"]
+    assert repeat_flag(given) == [*given[:4], "-e", *given[4:]]
 
 
 def test_paths_are_relative_to_the_file(tmp_path, source):

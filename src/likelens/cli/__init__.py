@@ -22,10 +22,12 @@ from .app import app
 from .command import whose_options
 from .completion import prepare
 
-SPEC = re.compile(r"(?:[^-:=][^:=]*=)?[a-z][a-z0-9_]+:.+")
-"""An encoder, or in some commands ``NAME=`` and an encoder."""
+BEFORE = r"(?:[^-:=?@][^:=?@]*=)?(?:[\d.]+\*)?"
+"""What may stand before an encoder: ``NAME=`` in some commands, and the weight of a fused one."""
 
-SHORT_NAME = re.compile(r"[A-Za-z][\w.-]*")
+SPEC = re.compile(BEFORE + r"[a-z][a-z0-9_]+:.+")
+
+SHORT_NAME = re.compile(BEFORE + r"([A-Za-z][\w.-]*)(?:[@?]\S+)?(?: \+ .+)?")
 
 SHORT = re.compile(r"(-[a-zA-Z])=(.*)", re.DOTALL)
 
@@ -98,7 +100,8 @@ def repeat_flag(given: list[str]) -> list[str]:
 
 def _is_short_name(word: str, given: list[str]) -> bool:
     """Whether a word is a name in the file of encoders that these arguments mean."""
-    if not SHORT_NAME.fullmatch(word):
+    written = SHORT_NAME.fullmatch(word)
+    if not written:
         return False
     from ..encoders.opening import short_names
 
@@ -110,7 +113,7 @@ def _is_short_name(word: str, given: list[str]) -> bool:
         elif each.startswith("--encoders-file="):
             file = each.partition("=")[2]
     try:
-        return word in short_names(file or None)
+        return written[1] in short_names(file or None)
     except LikelensError:
         return False  # the command says what is wrong with the file
 

@@ -140,9 +140,12 @@ def resolve(
     names = read_names(path, sources=sources)
     if not names:
         return text
-    shuffled = re.fullmatch(r"(.*[?&]of=)([A-Za-z][\w.-]*)", text)
-    if shuffled and shuffled[2] in names:
-        return f"{shuffled[1]}{names[shuffled[2]]}"
+    if text.startswith("control:"):
+        control = Spec.parse(text)
+        of = {name: _meant(value, names) for name, value in control.options.items() if name == "of"}
+        return str(
+            Spec(control.source, control.identifier, control.layer, {**control.options, **of})
+        )
     return " + ".join(_meant(part.strip(), names) for part in parts)
 
 
@@ -173,17 +176,31 @@ def _meant(part: str, names: dict[str, str]) -> str:
 def shown(spec: str, *, sources: Collection[str]) -> str:
     """A spec with short names for itself, for the parts of a fusion, or for what it shuffles."""
     try:
-        short = {text: name for name, text in read_names(sources=sources).items()}
+        names = read_names(sources=sources)
         parsed = Spec.parse(spec)
+        of = parsed.options.get("of", "")
+        if ":" in of:
+            return spec.replace(f"of={of}", f"of={_short(Spec.parse(of), names)}")
     except LikelensError:
         return spec  # told of where a name is asked for
-    if spec in short or not short:
-        return short.get(spec, spec)
-    if parsed.source == FUSED:
-        parts = [(weight, str(part)) for weight, part in parsed.parts]
-        return " + ".join(
-            ("" if weight == 1 else f"{weight:g}*") + short.get(part, part)
-            for weight, part in parts
-        )
-    of = parsed.options.get("of", "")
-    return spec.replace(f"of={of}", f"of={short[of]}") if of in short else spec
+    if parsed.source != FUSED or spec in names.values():
+        return _short(parsed, names)
+    return " + ".join(
+        ("" if weight == 1 else f"{weight:g}*") + _short(part, names)
+        for weight, part in parsed.parts
+    )
+
+
+def _short(spec: Spec, names: dict[str, str]) -> str:
+    """The name of a spec; with its layer and options behind it, where only these are others."""
+    same = next((name for name, text in names.items() if text == str(spec)), None)
+    if same or spec.source == FUSED:
+        return same or str(spec)
+    for name, text in names.items():
+        named = Spec.parse(text)
+        more = dict(spec.options.items() - named.options.items())
+        written = str(Spec("more", "more", spec.layer if spec.layer != named.layer else None, more))
+        short = name + written.removeprefix("more:more")
+        if named.source == spec.source and _meant(short, names) == str(spec):
+            return short
+    return str(spec)
