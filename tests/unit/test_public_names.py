@@ -57,3 +57,12 @@ def test_every_command_has_help_and_refuses_unknown_options(command, capsys):
         main([*words, "--no-such-option"])
     assert refused.value.code == 2
     capsys.readouterr()
+
+
+def test_errors_take_the_old_name_of_the_hint_and_need_one():
+    from likelens import LikelensError
+
+    assert LikelensError("a", where="b", mend="c").hint == "c"
+    assert LikelensError("a", where="b", hint="c").mend == "c"
+    with pytest.raises(TypeError, match="hint"):
+        LikelensError("a", where="b")

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import overload
 
 
 class LikelensError(Exception):
@@ -36,8 +37,18 @@ class LikelensError(Exception):
     wrong_use = False
     """Whether the command line exits with 2 (wrong use) rather than 1 (failed)."""
 
-    def __init__(self, what: str, *, where: str, hint: str = "", mend: str = "") -> None:
-        hint = hint or mend  # its name before 0.2
+    @overload
+    def __init__(self, what: str, *, where: str, hint: str) -> None: ...
+
+    @overload
+    def __init__(self, what: str, *, where: str, mend: str) -> None: ...
+
+    def __init__(
+        self, what: str, *, where: str, hint: str | None = None, mend: str | None = None
+    ) -> None:
+        hint = mend if hint is None else hint  # mend: its name before 0.2
+        if hint is None:
+            raise TypeError("an error needs a hint")
         super().__init__(f"{what}\n  where: {where}\n  hint:  {hint}")
         self.what, self.where, self.hint = what, where, hint
 
@@ -106,7 +117,7 @@ class NoWeights(LikelensError, RuntimeError):
 
 
 class NotFetched(LikelensError, RuntimeError):
-    """An address gives no picture, or a service no answer."""
+    """An address gives no image, or a service no answer."""
 
 
 class StoreBroken(LikelensError, RuntimeError):

@@ -177,12 +177,18 @@ def _read(address: str) -> bytes:
         except Exception as error:  # the packages behind fsspec raise anything
             reason = " ".join(str(error).split())[:200]
             raise NotFetched(
-                f"the address cannot be read: {type(error).__name__}: {reason}", where=address
+                f"the address cannot be read: {type(error).__name__}: {reason}",
+                where=address,
+                hint="check the address, and the keys and endpoint of its service",
             ) from error
         if len(content) > MAX_BYTES:
-            raise NotFetched(f"the image has more than {MAX_BYTES:,} bytes", where=address)
+            raise NotFetched(
+                f"the image has more than {MAX_BYTES:,} bytes",
+                where=address,
+                hint="give a smaller version of it",
+            )
         return content
-    raise NotFetched("there is nothing at the address", where=address)
+    raise NotFetched("there is nothing at the address", where=address, hint="check the address")
 
 
 def _kept(key: str, get: Callable[[], bytes], *, anew: bool = False) -> Path:
