@@ -49,7 +49,8 @@ def too_costly(what: str, where: str, hint: str = _SMALLER) -> BadImage:
     return BadImage(what, where=where, hint=hint)
 
 
-def _damaged(what: str, where: str) -> BadImage:
+def damaged(what: str, where: str) -> BadImage:
+    """The error for a file whose head makes no sense."""
     return BadImage(
         f"the image is damaged or cut short: {what}",
         where=where,
@@ -232,7 +233,7 @@ def read_webp(data: bytes, where: str) -> Webp:
             xmp = data[start : start + min(length, MAX_METADATA_BYTES)]
         place = start + length + length % 2
     if size is None:
-        raise _damaged("the WebP says no size", where)
+        raise damaged("the WebP says no size", where)
     if animated and size[0] * size[1] > LARGE_PIXELS:
         raise too_costly(
             f"an animation of {size[0]:,} x {size[1]:,} pixels is larger than "
@@ -285,11 +286,12 @@ def check_ico(data: bytes, where: str) -> None:
 
 
 def check_bmp(data: bytes, where: str) -> None:
-    """Refuse a large bitmap that is run-length encoded."""
-    if len(data) < 34 or int.from_bytes(data[14:18], "little") < 40:
+    """Refuse a large bitmap that is run-length encoded, with the head of a file or without."""
+    start = 14 if data.startswith(b"BM") else 0
+    if len(data) < start + 20 or int.from_bytes(data[start : start + 4], "little") < 40:
         return
-    width, height = struct.unpack_from("<ii", data, 18)
-    packed = int.from_bytes(data[30:34], "little") in (1, 2)
+    width, height = struct.unpack_from("<ii", data, start + 4)
+    packed = int.from_bytes(data[start + 16 : start + 20], "little") in (1, 2)
     if packed and max(abs(width * height), len(data)) > MAX_SLOW_BYTES:
         raise too_costly("a run-length encoded BMP of this size takes too long to decode", where)
 
@@ -303,7 +305,7 @@ def check_ppm(data: bytes, where: str) -> None:
     kind, head = data[:2], data[:MAX_METADATA_BYTES]
     found = _PPM_HEAD.match(head)
     if found is None or found[2] is None:
-        raise _damaged(f"no size in the first {len(head):,} bytes", where)
+        raise damaged(f"no size in the first {len(head):,} bytes", where)
     width, height, most = int(found[1][:9]), int(found[2][:9]), (found[3] or b"255")[:9]
     usual = kind in (b"P4", b"Pf") or int(most) in ((255, 65_535) if kind == b"P5" else (255,))
     samples = width * height * (3 if kind in (b"P3", b"P6") else 1)
@@ -407,7 +409,7 @@ def read_tiff(data: bytes, where: str) -> Tiff:
     try:
         found = read_directory(data)
     except struct.error as error:
-        raise _damaged(f"the directory of the TIFF: {error}", where) from error
+        raise damaged(f"the directory of the TIFF: {error}", where) from error
     if found.size_bytes > 2 * len(data) + 2**24:
         raise too_costly("the tags of the TIFF say that they are larger than the file", where)
     width, height = found.get(256, 0), found.get(257, 0)

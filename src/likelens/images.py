@@ -16,6 +16,7 @@ import io
 import os
 import re
 import stat
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ import simplejpeg
 from PIL import Image
 
 from . import image_limits
+from .image_jpeg2000 import check_jpeg2000
 from .image_pixels import deep_rgb, over_white, rgb_of, strips, three_channels, upright
 from .values.arrays import Array
 from .values.boxes import Box, Boxed, box_text
@@ -206,6 +208,7 @@ def _decode_any(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     return _from_pillow(image, where, _orientation_in)
 
 
+_BMP_STARTS = (b"BM", *(struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124)))
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
 
 
@@ -215,7 +218,7 @@ def _bounded(data: bytes, where: str) -> bytes:
         return image_limits.lean_png(data, where)
     if data.startswith(b"GIF8"):
         return image_limits.lean_gif(data)
-    if data.startswith(b"BM"):
+    if data.startswith(_BMP_STARTS):
         image_limits.check_bmp(data, where)
     elif data[:1] == b"P" and data[1:2] in b"01234567fy":
         image_limits.check_ppm(data, where)
@@ -223,6 +226,8 @@ def _bounded(data: bytes, where: str) -> bytes:
         image_limits.check_ico(data, where)
     elif data[4:8] == b"ftyp":
         image_limits.check_avif(data, where)
+    elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
+        check_jpeg2000(data, where)
     return data
 
 

@@ -87,6 +87,16 @@ def png_head(width, height):
     )
 
 
+def jpeg2000(width, height, extra=b"", **options):
+    """A JPEG 2000 of a small image that says that it is larger."""
+    data = bytearray(saved("JPEG2000", **{"num_resolutions": 1} | options))
+    start = data.index(b"\xff\x51")
+    struct.pack_into(">II", data, start + 6, width, height)
+    struct.pack_into(">II", data, start + 22, width, height)
+    style = data.index(b"\xff\x52")
+    return bytes(data[:style] + extra + data[style:])
+
+
 HOSTILE = {
     "empty scans": (with_scans(MAX_SCANS), f"more than {MAX_SCANS} scans"),
     "scans of a large image": (
@@ -127,6 +137,15 @@ HOSTILE = {
         b"BM" + struct.pack("<IIIIiiHHI", 99, 0, 54, 40, 1, MAX_SLOW_BYTES + 1, 1, 8, 1) + bytes(99),
         "run-length encoded BMP",
     ),
+    "a packed bitmap without the head of a file": (
+        struct.pack("<IiiHHI", 40, 1, MAX_SLOW_BYTES + 1, 1, 8, 1) + bytes(99),
+        "run-length encoded BMP",
+    ),
+    "code blocks": (jpeg2000(5_000, 5_000, codeblock_size=(4, 4)), "has 4,687,500 code blocks"),
+    "code blocks behind an unknown marker": (
+        jpeg2000(5_000, 5_000, b"\xff\x30", codeblock_size=(4, 4), no_jp2=True), "code blocks"
+    ),
+    "precincts": (jpeg2000(5_000, 5_000, precinct_size=(4, 4)), "has 4,687,500 code blocks"),
     "plain numbers": (b"P3 3000 3000 255 " + b"0 " * 9_000, "PPM of this size"),
     "many plain zeros": (b"P2 1 1 255 " + b"0 " * (MAX_SLOW_BYTES // 2), "PPM of this size"),
     "values that are scaled": (b"P6 3000 3000 99 " + bytes(9_000_000), "PPM of this size"),

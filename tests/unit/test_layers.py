@@ -10,7 +10,8 @@ ROOT = Path(likelens.__file__).parent
 ALLOWED = {
     "values": {"values"},
     "presets": {"values"},
-    "images": {"values", "image_limits", "image_pixels"},
+    "images": {"values", "image_jpeg2000", "image_limits", "image_pixels"},
+    "image_jpeg2000": {"image_limits"},
     "image_pixels": {"values"},
     "image_limits": {"values"},
     "encoders": {"values", "images", "encoders"},

@@ -126,6 +126,14 @@ def test_a_path_out_of_the_folder_is_refused_wherever_it_is(tmp_path, place, loc
         open_encoder(f"onnx:{path}?{OPTIONS}")
 
 
+def test_a_failure_to_load_prints_nothing(tmp_path, capsys):
+    np.arange(3, dtype=np.float32).tofile(tmp_path / "w.bin")
+    model(tmp_path / "net.onnx", "initializer", "w.bin/..")  # onnxruntime would try it twice
+    with pytest.raises(BadSpec, match="onnxruntime cannot load this file"):
+        open_encoder(f"onnx:{tmp_path / 'net.onnx'}?{OPTIONS}")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_links_of_the_hubs_cache_are_followed(tmp_path):
     blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "1f" / "onnx"
     blobs.mkdir()
