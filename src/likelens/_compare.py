@@ -178,7 +178,7 @@ def compare(
 
 
 def _doubts(everything: Sequence[Embeddings], scored: int) -> list[str]:
-    """Notes of what was set aside, and of too few items."""
+    """Notes of what was skipped, and of too few items."""
     notes, lost = [], max(len(one.failures) for one in everything)
     if lost:
         which = plural(lost, "item has", "items have")
@@ -205,7 +205,7 @@ def _common_items(catalogue: Catalogue, everything: Sequence[Embeddings]) -> lis
     common = set.intersection(*(set(one.ids) for one in everything))
     if len(common) < 3:
         failed = _first_failures(everything)
-        told = f" (set aside: {failed})" if failed else ""
+        told = f" (skipped: {failed})" if failed else ""
         raise BadTable(
             f"only {plural(len(common), 'item has', 'items have')} a vector by every encoder; a "
             f"correlation needs three{told}",

@@ -132,8 +132,8 @@ def test_embed_sets_broken_pictures_aside(shop, tmp_path, likelens):
     (tmp_path / "images" / "3.png").write_bytes(b"")
     code, out, err = likelens("embed", shop, "--store", tmp_path / "s", "-e", COLOUR)
     assert code == 0
-    assert "1 set aside" in out
-    assert "set aside: 3: " in err
+    assert "1 skipped" in out
+    assert "skipped: 3: " in err
 
 
 def test_what_all_encoders_set_aside_is_said_once(shop, tmp_path, likelens):
@@ -141,8 +141,8 @@ def test_what_all_encoders_set_aside_is_said_once(shop, tmp_path, likelens):
     asked = ("embed", shop, "-e", COLOUR, "-e", "opencv:hog?size=32", "--store", tmp_path / "s")
     code, out, err = likelens(*asked)
     assert code == 0
-    assert out.count("1 set aside") == 2
-    assert err.count("set aside") == err.count("set aside: 3: ") == 1
+    assert out.count("1 skipped") == 2
+    assert err.count("skipped:") == err.count("skipped: 3: ") == 1
 
 
 def test_embed_fails_if_nothing_could_be_read(shop, tmp_path, likelens):

@@ -232,7 +232,7 @@ class TestHits:
         write_hits(self.hits(catalogue), page)
         outline = Outline(page.read_text())
         assert len(outline.all("img")) == 3
-        for text in ("2 pictures of 23 compared", "1 0.912", "2 0.500", "query.jpg", "kind shoe"):
+        for text in ("2 images of 23 compared", "1 0.912", "2 0.500", "query.jpg", "kind shoe"):
             assert text in outline.text.replace("kindshoe", "kind shoe")
         assert "<script" not in page.read_text()
         places = [one["src"] for one in outline.all("img")]

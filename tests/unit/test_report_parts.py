@@ -22,6 +22,7 @@ from likelens.report.lines import read_lines
 from likelens.report.markdown import markdown_leaderboard, svg_bars
 from likelens.report.networks import by_network
 from likelens.report.pairs import read_pairs
+from likelens.report.standing import Standing, title
 from likelens.report.tables import command, heat_map, plain
 from likelens.report.thumbnails import thumbnail, thumbnails
 from likelens.values.scores import QueryScores
@@ -138,7 +139,19 @@ class TestWords:
         blind = [replace(one, weighted=none) for one in board.entries[:2]]
         head = self.head(replace(make_board(board.catalogue, blind), missing={"onnx:x": "why"}))
         assert head.title == "No encoder could be scored"
+        assert "2 encoders have no score: " in head.sentences[-2]
         assert head.sentences[-1] == "1 encoder could not be measured: onnx:x."
+        assert [line.place for line in read_lines(make_board(board.catalogue, blind))] == ["–"] * 2
+
+    def test_the_only_encoder_with_a_score_is_not_called_the_best(self, board):
+        first, second, *_ = board.entries
+        none = QueryScores(np.full(24, np.nan))
+        pair = make_board(board.catalogue, [first, replace(second, weighted=none)])
+        head = self.head(pair)
+        assert head.title == "How good sees these images"
+        assert "1 encoder has no score: " in head.sentences[-1]
+        known = [Standing("a", "a", 1, False, True), Standing("b", "b", 2, False, False)]
+        assert title(known, pair.pairs, "see them") == "How a sees them"
 
     def test_all_encoders_are_equal(self, board):
         first = board.entries[0]

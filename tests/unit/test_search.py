@@ -462,7 +462,7 @@ def test_nothing_alike_is_said(boutique, tmp_path, likelens):
     assert found["nothing_alike"] is True
     assert 0.9 < found["best"] < 1
     html = page.read_text(encoding="utf-8")
-    assert "Nothing alike here" in html
+    assert "Nothing similar here" in html
     assert f"the best of all has {found['best']:.3f}" in html
     code, _, err = likelens(*asked, "--threshold", 1.0)
     assert code == 0

@@ -148,7 +148,7 @@ def test_words_on_the_command_line(shop, tmp_path, likelens, small_clip):
     assert len(found["hits"]) == 3
     html = page.read_text(encoding="utf-8")
     assert "<q>red striped dress</q>" in html
-    assert "like red striped dress – likelens" in html
+    assert "similar to red striped dress – likelens" in html
     same = likelens("search", "--text", "red striped dress", *asked, "--json")
     assert json.loads(same[1])["hits"] == found["hits"]
     assert "read as text" not in same[2]

@@ -51,7 +51,7 @@ def print_leaderboard(board: Leaderboard) -> None:
     for entry in board.entries:
         low, high = entry.main.interval()
         cells = [
-            f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}",
+            _place(entry.rank, ranks, entry.main.mean),
             entry.card.name,
             number(entry.main.mean),
             f"{number(low)} to {number(high)}",
@@ -72,6 +72,10 @@ def print_leaderboard(board: Leaderboard) -> None:
         say(f"missing: {name}: {why}")
 
 
+def _place(rank: int, ranks: list[int], score: float) -> str:
+    return "-" if math.isnan(score) else f"{rank}{'=' if ranks.count(rank) > 1 else ''}"
+
+
 def _style(control: bool, rank: int) -> str:
     return "dim" if control else "bold" if rank == 1 else ""
 
@@ -90,7 +94,7 @@ def print_discovery(board: DiscoveryBoard) -> None:
     for entry in board.entries:
         score = entry.figures[main]
         cells = [
-            f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}",
+            _place(entry.rank, ranks, score.mean),
             entry.name,
             number(score.mean),
             f"{number(score.low)} to {number(score.high)}",
@@ -123,7 +127,7 @@ def print_retrieval(board: RetrievalBoard) -> None:
     rows, styles = [], []
     ranks = [entry.rank for entry in board.entries]
     for entry in board.entries:
-        cells = [f"{entry.rank}{'=' if ranks.count(entry.rank) > 1 else ''}", entry.name]
+        cells = [_place(entry.rank, ranks, entry.scores[board.rank_by].mean), entry.name]
         for metric in metrics[:4]:
             low, high = entry.scores[metric].interval()
             cells += [number(entry.scores[metric].mean), f"{number(low)} to {number(high)}"]
@@ -217,14 +221,14 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def print_runs(runs: Sequence[EmbedRun]) -> None:
-    """What embedding did, and the first few pictures that it had to set aside.
+    """What embedding did, and the first few images that it skipped.
 
-    What all encoders had to set aside is said once.
+    What all encoders skipped is said once.
     """
     alike = set.intersection(*(set(run.failures) for run in runs)) if len(runs) > 1 else set()
-    _print_failures("set aside", [one for one in runs[0].failures if one in alike])
+    _print_failures("skipped", [one for one in runs[0].failures if one in alike])
     for run in runs:
-        by = f"set aside by {run.name}" if len(runs) > 1 else "set aside"
+        by = f"skipped by {run.name}" if len(runs) > 1 else "skipped"
         _print_failures(by, [one for one in run.failures if one not in alike])
         _print_run(run)
 
@@ -243,7 +247,7 @@ def _print_run(run: EmbedRun) -> None:
     speed = f", {run.images_per_second:,.0f} images/s" if run.images_per_second else ""
     say(
         f"{run.name}: {run.embedded:,} embedded{unseen}, {run.copied:,} {copies}, "
-        f"{run.kept:,} kept, {run.forgotten:,} forgotten, {len(run.failures):,} set aside{speed}"
+        f"{run.kept:,} kept, {run.forgotten:,} removed, {len(run.failures):,} skipped{speed}"
     )
 
 

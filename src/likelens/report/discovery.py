@@ -17,10 +17,10 @@ from ..values.errors import plural
 from ..values.files import write_together
 from .against import against_facts
 from .charts import Axis
-from .formats import labels, listed, number, percent
+from .formats import labels, listed, number, percent, place
 from .lines import Estimate
 from .page import templates
-from .standing import Standing, missing, not_told_apart, title
+from .standing import Standing, missing, not_told_apart, title, unscored
 from .tables import given_options, run_facts
 from .writing import board_files
 
@@ -137,7 +137,7 @@ def read_rows(board: DiscoveryBoard) -> tuple[Row, ...]:
         Row(
             entry=entry,
             label=short[entry.name],
-            place=f"{entry.rank}{'=' if shared[entry.rank] > 1 else ''}",
+            place=place(entry.rank, shared[entry.rank], entry.figures[board.rank_by].mean),
             best=entry.name == first,
             figures={metric: _estimate(figure) for metric, figure in entry.figures.items()},
         )
@@ -181,7 +181,13 @@ def deck(board: DiscoveryBoard, rows: Sequence[Row]) -> str:
         f"(95\u00a0% interval {score.interval()})"
     )
     said += f"; nobody judged {percent(best.entry.unjudged[k])} of its first {k} results."
-    more = (not_told_apart(standings(board, rows), board.tests), missing(list(board.missing)))
+    more = (
+        not_told_apart(standings(board, rows), board.tests),
+        unscored(
+            [row.label for row in rows if not row.control and not row.figures[board.rank_by].known]
+        ),
+        missing(list(board.missing)),
+    )
     return " ".join([said, *(one for one in more if one)])
 
 

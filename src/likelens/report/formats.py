@@ -73,6 +73,16 @@ def speed(images_per_second: float) -> str:
     return number(images_per_second, 0 if images_per_second >= 9.95 else 1)
 
 
+def place(rank: int, sharing: int, score: float) -> str:
+    """A place on a board, with ``=`` where several encoders share it; a dash without a score.
+
+    Example:
+        >>> place(1, 2, 0.4), place(3, 1, 0.2), place(4, 1, math.nan)
+        ('1=', '3', '–')
+    """
+    return f"{rank}{'=' if sharing > 1 else ''}" if math.isfinite(score) else NOTHING
+
+
 def chance(p_value: float) -> str:
     """A p-value, no finer than a thousandth."""
     return f"<{SPACE}0.001" if p_value < 0.001 else number(p_value)

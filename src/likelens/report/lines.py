@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .._leaderboard import Entry, Leaderboard
 from ..values.scores import QueryScores
-from .formats import labels, number
+from .formats import labels, number, place
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_lines(board: Leaderboard) -> tuple[Line, ...]:
         Line(
             entry=entry,
             label=short[entry.card.name],
-            place=f"{entry.rank}{'=' if shared[entry.rank] > 1 else ''}",
+            place=place(entry.rank, shared[entry.rank], entry.main.mean),
             control=_is_control(entry),
             best=entry.card.name in names[:1],
             unweighted=Estimate.of(entry.unweighted),

@@ -15,10 +15,10 @@ from ..values.errors import plural
 from ..values.files import write_together
 from .against import against_facts
 from .charts import Axis
-from .formats import labels, number
+from .formats import labels, number, place
 from .lines import Estimate
 from .page import templates
-from .standing import Standing, missing, not_told_apart, title
+from .standing import Standing, missing, not_told_apart, title, unscored
 from .tables import given_options, run_facts
 from .writing import board_files
 
@@ -117,7 +117,7 @@ def read_rows(board: RetrievalBoard) -> tuple[Row, ...]:
         Row(
             entry=entry,
             label=short[entry.name],
-            place=f"{entry.rank}{'=' if shared[entry.rank] > 1 else ''}",
+            place=place(entry.rank, shared[entry.rank], entry.scores[board.rank_by].mean),
             best=entry.name == first,
             figures={metric: Estimate.of(scores) for metric, scores in entry.scores.items()},
         )
@@ -159,7 +159,13 @@ def deck(board: RetrievalBoard, rows: Sequence[Row]) -> str:
         f"{score.interval()}) over {plural(len(board.queries), 'query', 'queries')}"
         f"{f'; controls: {controls}' if controls else ''}."
     )
-    more = (not_told_apart(standings(board, rows), board.tests), missing(list(board.missing)))
+    more = (
+        not_told_apart(standings(board, rows), board.tests),
+        unscored(
+            [row.label for row in rows if not row.control and not row.figures[board.rank_by].known]
+        ),
+        missing(list(board.missing)),
+    )
     return " ".join([said, *(one for one in more if one)])
 
 

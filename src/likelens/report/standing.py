@@ -56,7 +56,7 @@ def title(lines: Sequence[Standing], tests: PairTests, find: str, controls: str 
         return f"{best.label} and {level[0].label} share the first place"
     if level:
         return f"{best.label} and {len(level)} others share the first place"
-    if len(encoders) == 1:
+    if sum(line.known for line in encoders) == 1:
         return f"How {best.label} {verb}s {rest}"
     if others:
         return f"{best.label} scores highest"
@@ -98,6 +98,14 @@ def missing(names: Sequence[str]) -> str:
     if not names:
         return ""
     return f"{plural(len(names), 'encoder')} could not be measured: {listed(list(names)[:SHOWN])}."
+
+
+def unscored(labels: Sequence[str]) -> str:
+    """A sentence on the encoders that were measured and have no score; nothing without any."""
+    if not labels:
+        return ""
+    have = "has" if len(labels) == 1 else "have"
+    return f"{plural(len(labels), 'encoder')} {have} no score: {listed(list(labels)[:SHOWN])}."
 
 
 def _equals(p: float) -> str:

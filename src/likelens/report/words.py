@@ -11,7 +11,7 @@ from ..values.errors import plural
 from .formats import chance, listed, number
 from .lines import Line, best_line
 from .pairs import Pair, pair_of
-from .standing import SHOWN, missing
+from .standing import SHOWN, missing, unscored
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,17 @@ class Headline:
 def headline(board: Leaderboard, lines: Sequence[Line], pairs: Sequence[Pair]) -> Headline:
     """Which encoder agrees best with the tags, how sure that is, and what it sees least."""
     best = best_line(lines)
-    lost = tuple(filter(None, [missing(list(board.missing))]))
+    without = [line.label for line in lines if not line.control and not line.main.known]
+    lost = tuple(filter(None, [unscored(without), missing(list(board.missing))]))
     if best is None:
+        why = (
+            "A score needs items that share more tags than others, and vectors that differ."
+            if without
+            else "Only controls were compared."
+        )
         return Headline(
             "No encoder could be scored",
-            ("Only controls were compared, or no item shares a tag with another.", *lost),
+            (why, *lost),
             _facts(board, lines),
         )
     sentences = [_score(board, best), *_others(best, lines, pairs), _weak_side(best)]
@@ -58,7 +64,7 @@ def _title(best: Line, lines: Sequence[Line], pairs: Sequence[Pair]) -> str:
         return f"{best.label} and {level[0].label} share the first place"
     if level:
         return f"{best.label} and {plural(len(level), 'other')} share the first place"
-    if len(encoders) == 1:
+    if sum(line.main.known for line in encoders) == 1:
         return f"How {best.label} sees these images"
     if _undecided(best, lines, pairs):
         return f"{best.label} scores highest"
