@@ -272,6 +272,19 @@ def test_single_items_on_the_command_line(store, tmp_path, likelens):
         assert likelens("store", *wrong, "--store", store)[0] == 2
 
 
+def test_a_sync_keeps_listed_items_whose_images_are_not_there(store, part, likelens, tmp_path):
+    given = ["embed", part, "--images", tmp_path / "images", "-e", COLOUR, "--store", store]
+    photo = tmp_path / "images" / "0.png"
+    content = photo.read_bytes()
+    photo.unlink()
+    code, _, err = likelens(*given, "--sync", "--skip-missing")
+    assert code == 0 and "3 items removed: 5, 6, 7" in err
+    assert open_store(store).items()["id"].to_pylist() == ["0", "1", "2", "3", "4", "x"]
+    photo.write_bytes(content)
+    assert "0" in search(store, "1", COLOUR, k=20).ids
+    assert "0 embedded" in likelens(*given, "--sync")[1]
+
+
 def test_a_sync_says_what_it_removes(store, part, likelens, tmp_path):
     given = ["embed", part, "--images", tmp_path / "images", "-e", COLOUR, "--store", store]
     code, out, err = likelens(*given)

@@ -30,7 +30,8 @@ def serve(survey: Survey, runs: Iterable[EmbedRun], store: Store, *, sync: bool)
         survey: of the catalogue.
         runs: what was embedded.
         store: held for writing.
-        sync: also remove items and attributes that the catalogue does not have.
+        sync: also remove items and attributes that the catalogue does not have; an item that
+            its table lists, and whose image was not found, stays.
 
     Returns:
         The ids of the items that were removed.
@@ -40,16 +41,12 @@ def serve(survey: Survey, runs: Iterable[EmbedRun], store: Store, *, sync: bool)
     """
     import pyarrow.compute as pc
 
-    before = store.items()
-    known = len(before) > 0
-    store.put_items(merged(survey, store, sync=sync))
+    before, after = store.items()["id"], merged(survey, store, sync=sync)
+    store.put_items(after)
     for run in runs:
-        if run.error is not None:
-            continue
-        store.put_failures(run.name, _failures(run, survey, store, before, sync=sync))
-    if not (known and sync):
-        return []
-    gone: list[str] = before["id"].filter(pc.invert(pc.is_in(before["id"], survey.ids))).to_pylist()
+        if run.error is None:
+            store.put_failures(run.name, _failures(run, survey, store, after["id"]))
+    gone: list[str] = before.filter(pc.invert(pc.is_in(before, after["id"]))).to_pylist()
     return gone
 
 
@@ -64,7 +61,9 @@ def merged(survey: Survey, store: Store, *, sync: bool) -> pa.Table:
 
     before = store.items()
     new = _items(survey, before)
-    if sync or not len(before):
+    if sync:
+        before = _listed_only(survey, before)
+    if not len(before):
         return new
     if (BOX in before.column_names) != (BOX in new.column_names):
         has, lacks = (
@@ -81,25 +80,32 @@ def merged(survey: Survey, store: Store, *, sync: bool) -> pa.Table:
     return upsert_rows(before, new, store.place)
 
 
+def _listed_only(survey: Survey, before: pa.Table) -> pa.Table:
+    """The stored rows of items that the table lists, and whose images were not found."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    boxed = survey.catalogue.boxes is not None
+    if boxed != (BOX in before.column_names):
+        return before[:0]
+    listed = pa.array([item for item, _reason in survey.catalogue.skipped], pa.string())
+    return before.filter(pc.is_in(before["id"], listed)).drop_columns(lost_columns(survey, before))
+
+
 def lost_columns(survey: Survey, before: pa.Table) -> list[str]:
     """The attributes of stored items that a catalogue does not have."""
     names = {"id", *OWN, *_attributes(survey)}
     return [name for name in before.column_names if name not in names]
 
 
-def _failures(
-    run: EmbedRun, survey: Survey, store: Store, before: pa.Table, *, sync: bool
-) -> pa.Table:
-    """The failures of this run and, of items that it was not about, those before."""
+def _failures(run: EmbedRun, survey: Survey, store: Store, served: pa.ChunkedArray) -> pa.Table:
+    """The failures of this run and, of served items that it was not about, those before."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    now = failure_table(run.failures)
-    if sync or not len(before):
-        return now
-    old = store.failures(run.name)
+    now, old = failure_table(run.failures), store.failures(run.name)
     apart = pc.invert(pc.is_in(old["id"], survey.ids))
-    there = pc.is_in(old["id"], before["id"])
+    there = pc.is_in(old["id"], served)
     return pa.concat_tables([old.filter(pc.and_(apart, there)), now])
 
 
