@@ -184,6 +184,8 @@ def test_csv_is_numbers_only_where_all_of_it_is_written_as_numbers(tmp_path, cel
         (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), ['[["k", 1]]']),
         (pa.array([["a", "b"], None]), [["a", "b"], None]),
         (pa.array([["a"]], pa.large_list(pa.large_string())), [["a"]]),
+        (pa.array([["a"]], pa.list_(pa.dictionary(pa.int32(), pa.string()))), [["a"]]),
+        (pa.array([["a"], None], pa.list_(pa.string_view())), [["a"], None]),
         (pa.array([[1, 2]]), [[1, 2]]),
         (pa.array([[[1]]]), ["[[1]]"]),
         (pa.nulls(1), [None]),

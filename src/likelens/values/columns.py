@@ -199,8 +199,14 @@ def _other(cells: pa.ChunkedArray, missing: pa.Array) -> pa.ChunkedArray:
     types, kind = pa.types, cells.type
     if types.is_date(kind) or types.is_time(kind) or types.is_timestamp(kind):
         return _iso(cells)
-    if _is_list(kind) and types.is_large_string(kind.value_type):
-        return cells.cast(pa.list_(pa.string()))
+    if _is_list(kind):
+        inner = kind.value_type
+        if types.is_dictionary(inner):
+            inner = inner.value_type
+        if types.is_large_string(inner) or types.is_string_view(inner):
+            inner = pa.string()
+        if inner != kind.value_type and _is_plain(inner):
+            return cells.cast(pa.list_(inner))
     if holds_bytes(kind) or (_is_list(kind) and _is_plain(kind.value_type)):
         return cells
     return clean_text(_text_array([_as_json(cell) for cell in cells.to_pylist()]), missing)
