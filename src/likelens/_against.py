@@ -123,6 +123,12 @@ class Against:
         return result
 
     @property
+    def score_name(self) -> str:
+        """What readers call the score that is compared."""
+        names = {"corrembed": "CorrEmbed", "corrembed_weighted": "weighted CorrEmbed"}
+        return names.get(self.metric, self.metric)
+
+    @property
     def table(self) -> pa.Table:
         """A row per encoder that is in both reports, as an Arrow table."""
         import pyarrow as pa

@@ -40,6 +40,7 @@ def test_differences_are_paired(board, tmp_path):
     before, after = (one.entries[0].main for one in (board, later))
     apart = QueryScores(after.per_query - before.per_query)
     assert found.metric == "corrembed_weighted"
+    assert found.score_name == "weighted CorrEmbed"
     assert (change.before, change.after) == pytest.approx((before.mean, after.mean))
     assert change.difference == pytest.approx(apart.mean)
     assert (change.low, change.high) == pytest.approx(apart.interval())

@@ -297,6 +297,16 @@ class TestOutput:
         with pytest.raises(BadTable, match="is no catalogue"):
             likelens.check("t.csv")
 
+    def test_images_without_a_row_do_not_fill_the_page(self, photos, drawn):
+        photos("gone", None)
+        for number in range(30):
+            name = f"a{number:02}.png"
+            photo(drawn, number).resize((60, 60)).save(photos.folder / "images" / name)
+        page = likelens.check(photos.catalogue()).write(photos.folder / "out").read_text()
+        assert page.count("no row names it") == 10
+        assert "30 unlisted, 1 missing" in page
+        assert "The first 11 are shown" in page
+
     def test_texts_are_escaped(self, photos, drawn):
         photos("<b>", photo(drawn, 3), kind="<script>", quality=95)
         found = likelens.check(photos.catalogue(tags=["kind"]))

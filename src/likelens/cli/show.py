@@ -150,7 +150,7 @@ def print_against(changed: Against) -> None:
     """What changed since an earlier report."""
     from ..report.against import against_facts
 
-    say(f"since {changed.before}, by {changed.metric}:")
+    say(f"since {changed.before}, by {changed.score_name}:")
     heads = ("encoder", "before", "after", "difference", "95 % interval", "p", "items")
     rows = [
         [

@@ -39,6 +39,9 @@ TAGS = 12
 FILES = 100
 """Unusable images that the page lists, at most."""
 
+UNLISTED, STRAYS = "unlisted", 10
+"""Of images without a row, which come last, so many at most."""
+
 SHOWN = 5
 """Images beside the first one, at most."""
 
@@ -113,14 +116,17 @@ def render_check(found: Check) -> str:
         for name, rows in groupby(found.wrong_tags.to_pylist(), lambda row: row["column"])
     }
     unusable = found.unusable.to_pylist()
+    shown = sorted(unusable, key=lambda row: bool(row["problem"] == UNLISTED))
+    most = sum(row["problem"] != UNLISTED for row in shown) + STRAYS
+    shown = shown[: min(FILES, most)]
     book = _Book(found.catalogue)
-    book.open(_shown_ids(copies, suspects, unusable))
+    book.open(_shown_ids(copies, suspects, shown))
     return templates().get_template("check.html.j2").render(
         found=found,
         title=_title(found),
         counts=found.counts,
         problems=Counter(row["problem"] for row in unusable).most_common(),
-        unusable=[(row, book.uri(row["id"])) for row in unusable[:FILES]],
+        unusable=[(row, book.uri(row["id"])) for row in shown],
         copies=[
             (heading, len(copies[across]), [_copy_case(g, book) for g in copies[across][:GROUPS]])
             for across, heading in ((True, "Across products"), (False, "Within one product"))
@@ -133,7 +139,6 @@ def render_check(found: Check) -> str:
         ],
         command=_command(found),
         groups_shown=GROUPS,
-        files_shown=FILES,
         version=version("likelens"),
     )  # fmt: skip
 
@@ -167,7 +172,7 @@ def _shown_ids(
     unusable: list[dict[str, Any]],
 ) -> list[str]:
     """The ids of all images of the page."""
-    ids = [row["id"] for row in unusable[:FILES] if row["path"] and row["id"]]
+    ids = [row["id"] for row in unusable if row["path"] and row["id"]]
     for groups in copies.values():
         ids += [row["id"] for group in groups[:GROUPS] for row in group[: SHOWN + 1]]
     for rows in suspects.values():
