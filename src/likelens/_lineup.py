@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ._embed import EmbedRun, Measured, Progress, measure_all
@@ -28,19 +28,19 @@ def open_lineup(
         BadSpec: an encoder is named wrongly.
         LikelensError: not one of them can be opened.
     """
-    if not encoders or isinstance(encoders, str | Spec):
+    if not encoders or isinstance(encoders, str | Spec) or not isinstance(encoders, Iterable):
         raise BadTable(
             "encoders are a list of specs",
             where="encoders",
             hint='write ["onnx:model.onnx", "opencv:colour"]',
         )
-    specs = [one for one in encoders if isinstance(one, str | Spec)]
+    specs = [one for one in encoders if not isinstance(one, Encoder | VectorSource)]
     found, lost = open_encoders(specs, running)
     if lost and len(lost) == len(encoders):
         raise next(iter(lost.values()))
     by_spec = iter(found)
     opened = [
-        next(by_spec) if isinstance(one, str | Spec) else one
+        one if isinstance(one, Encoder | VectorSource) else next(by_spec)
         for one in encoders
         if str(one) not in lost
     ]

@@ -213,7 +213,7 @@ def test_pictures_cannot_leave_their_folder(shop, name):
         ({"product": "p"}, "no column 'p' for products"),
         ({"category": "c"}, "no column 'c' for classes"),
         ({"images": "nowhere"}, "no such folder"),
-        ({"tags": "colour"}, "lists of columns"),
+        ({"tags": "colour"}, "is a list of texts"),
     ],
 )
 def test_wrong_options(shop, options, message):

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from likelens import Catalogue, compare, discover, garments, open_encoder
+from likelens import Catalogue, compare, discover, embed, garments, open_encoder
 from likelens._embed import fill, fill_all
 from likelens._embed.jobs import TRIES
 from likelens._pooling import pool_catalogue
@@ -215,3 +215,15 @@ def test_the_command_line(source, likelens, tmp_path):
         code, _, err = likelens("embed", source, "--store", tmp_path / kind, "-e", f"faulty:{kind}")
         assert code in (1, 2)
         assert FAULTS[kind] in err
+
+
+@pytest.mark.parametrize("named", [5, b"opencv:colour", None])
+def test_what_is_no_name_of_an_encoder_is_refused(catalogue, named):
+    for ask in (
+        lambda: compare(catalogue, [GOOD[0], named]),
+        lambda: embed(catalogue, named, MemoryStore()),
+    ):
+        with pytest.raises(BadSpec, match="is not the name of an encoder"):
+            ask()
+    with pytest.raises(LikelensError):
+        compare(catalogue, named)

@@ -227,6 +227,7 @@ def test_arguments_of_other_types_are_one_sentence_each(store, value):
         lambda: searcher.search("3", k=0 if value is five else value),
         lambda: searcher.hubs(0 if value is five else value),
         lambda: searcher.calibrate(false_alarm=value),
+        lambda: Searcher(store, value),
         lambda: Searcher(store, index=value),
         lambda: save_index(store, kind=value),
         lambda: tune_index(store, target_recall=value),

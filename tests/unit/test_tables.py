@@ -310,6 +310,7 @@ def test_damaged_files_give_a_sentence_or_a_table(tmp_path, data):
         (None, {"purchases": "x" * 5000}, "no such table"),
         (None, {"id": 1}, "1 is not the name of a column"),
         (None, {"tags": [1]}, "write '1', with quotes"),
+        (None, {"missing": "NA"}, r"write missing=\['NA'\]"),
     ],
 )
 def test_odd_arguments_are_one_sentence(shop, source, options, message):

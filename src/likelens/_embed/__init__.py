@@ -78,7 +78,7 @@ def embed(
     """
     kept = open_store(store)
     sync = sync or forget
-    opened = open_encoder(encoder) if isinstance(encoder, str | Spec) else encoder
+    opened = encoder if isinstance(encoder, Encoder | VectorSource) else open_encoder(encoder)
     if isinstance(opened, VectorSource):
         running = opened.running
         return opened.embeddings(

@@ -77,8 +77,10 @@ class Searcher:
         self.store = open_store(store, create=False)
         if encoder is None:
             encoder = self._only_encoder()
-        self._spec = encoder if isinstance(encoder, str | Spec) else None
-        self.encoder = self._opened(encoder) if isinstance(encoder, str | Spec) else encoder
+        self._spec: Spec | str | None = None
+        if not isinstance(encoder, Encoder | VectorSource):
+            self._spec, encoder = encoder, self._opened(encoder)
+        self.encoder = encoder
         self._looking = Lock()
         self._looked = self.clock()
         self._gallery = Gallery(self.store, self.encoder, self._kind)

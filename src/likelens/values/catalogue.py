@@ -133,12 +133,14 @@ class Catalogue:
         """
         from .opening import open_layout
 
-        if any(isinstance(names, str) for names in (tags, drop, part)):
-            raise BadTable(
-                "tags, drop and part are lists of columns or parts, not one text",
-                where=f"Catalogue.open({str(source)!r})",
-                hint='write tags=["gender", "colour"]',
-            )
+        lists = {"tags": tags, "drop": drop, "part": part, "missing": missing}
+        for name, value in lists.items():
+            if isinstance(value, str):
+                raise BadTable(
+                    f"{name} is a list of texts, not one text",
+                    where=f"Catalogue.open({str(source)!r})",
+                    hint=f"write {name}=[{value!r}]",
+                )
         given: dict[str, Any] = {
             "images": None if images is None else Path(images),
             "id": id,

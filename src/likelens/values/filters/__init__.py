@@ -7,7 +7,7 @@ database compiles the same expression to its own language. The syntax is in docs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..arrays import Array
@@ -72,7 +72,7 @@ def conditions_of(where: Where) -> tuple[str, ...]:
     """
     if where is None:
         return ()
-    single: bool = isinstance(where, str) or not isinstance(where, Iterable)
+    single: bool = isinstance(where, str | bytes | Mapping) or not isinstance(where, Iterable)
     texts: tuple[Any, ...] = (where,) if single else tuple(where)
     for text in texts:
         if not isinstance(text, str):
