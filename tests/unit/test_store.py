@@ -219,6 +219,7 @@ def test_single_items_in_python(catalogue, tmp_path):
         ({"id": "1", 5: "x"}, BadTable, "name of a column is a text"),
         ({"id": "1", "price": 2**1025}, BadTable, "does not fit"),
         ({"id": "new", "image": b"bytes"}, BadTable, "of type bytes"),
+        ({"id": "1", "\udcff": "x"}, BadTable, "column .* is not valid Unicode"),
         ({"id": "\ud800", "image": "x"}, BadTable, "not valid Unicode"),
     ],
 )
@@ -242,10 +243,21 @@ def test_single_items_follow_the_rule_for_tables(catalogue, tmp_path):
     row = store.items().to_pylist()[-1]
     assert (store.count(), row["kind"], row["stock"], row["day"]) == (9, None, 2.5, "2021-03-01")
     assert store.matching(f"{composed} = '{composed}'") == [composed]
-    store.upsert({"id": composed, "price": "nan"})
+    store.upsert([{"id": composed, "price": "nan"}, {"id": "2", "a.b": 1}])
+    store.upsert([{"id": "2", "stock": 1}, {"id": "3", "a.b": "2"}])
+    assert (store.matching("`a b` = 1"), store.matching("`a b` = 2")) == (["2"], ["3"])
     assert composed in store.matching("price is null")
     assert store.count([]) == 9
     assert store.remove([decomposed, 1]) == [composed, "1"]
+
+
+def test_attributes_are_updated_without_the_encoder(store, monkeypatch):
+    def opened(spec):
+        raise AssertionError(spec)
+
+    monkeypatch.setattr("likelens._embed.open_encoder", opened)
+    assert open_store(store).upsert({"id": "1", "price": 7}) == ["1"]
+    assert open_store(store).matching("price = 7") == ["1"]
 
 
 def test_single_items_on_the_command_line(store, tmp_path, likelens):

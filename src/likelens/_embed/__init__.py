@@ -250,13 +250,29 @@ def upsert(
     """Add or update items; see ``Store.upsert``."""
     catalogue = items if isinstance(items, Catalogue) else catalogue_of(store, items)
     if encoders is None:
-        opened = [open_encoder(card.name) for card in store.served_by()]
+        names = _lacking(_survey(catalogue, store, progress), store)
+        opened = [open_encoder(name) for name in names]
         encoders = [_with_state(one, store) for one in opened if isinstance(one, Encoder)]
     fill_all(catalogue, encoders, store, progress=progress)
     return list(catalogue.ids)
 
 
 Store.upserting = staticmethod(upsert)  # the store itself knows no encoders
+
+
+def _lacking(survey: Survey, store: Store) -> list[str]:
+    """The encoders of a store's items that lack vectors, or have failed on one of the images."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    digests = pa.array(survey.digests[survey.readable]).cast(pa.string())
+    names = []
+    for name in [card.name for card in store.served_by()]:
+        known = np.asarray(pc.is_in(digests, store.known(name)), bool).all()
+        failed = np.asarray(pc.is_in(survey.ids, store.failures(name)["id"]), bool).any()
+        if failed or not known:
+            names.append(name)
+    return names
 
 
 def _with_state(encoder: Encoder, store: Store) -> Encoder:

@@ -109,13 +109,18 @@ def _failures(run: EmbedRun, survey: Survey, store: Store, served: pa.ChunkedArr
     return pa.concat_tables([old.filter(pc.and_(apart, there)), now])
 
 
+def plain_name(name: str) -> str:
+    """The name of a column as the store has it: no ``_`` before it, no dots and no quotes."""
+    return re.sub(r"^_+|[.`\"]", " ", name).strip()
+
+
 def _attributes(survey: Survey) -> dict[str, pa.ChunkedArray]:
     """Columns of the catalogue, under names that the store has room for."""
     table = survey.catalogue.attributes
     columns: dict[str, pa.ChunkedArray] = {}
     used = Counter(["id"])
     for place, name in enumerate(table.column_names):
-        plain = unique = re.sub(r"^_+|[.`\"]", " ", name).strip() or f"column {place + 1}"
+        plain = unique = plain_name(name) or f"column {place + 1}"
         while unique in columns or unique == "id":  # names that differ only in what had to go
             unique = f"{plain}_{used[plain] if used[plain] > 1 else ''}"
             used[plain] += 1

@@ -16,6 +16,7 @@ from ..values.paths import Paths
 from ..values.remote import local_image
 from ..values.tables import MISSING, text_column
 from ..values.tags import Tags
+from .serving import plain_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +73,14 @@ def _rows(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 where="upsert",
                 hint='write [{"id": "123", "image": "photo.jpg"}], or give a Catalogue',
             )
-        rows.append({nfc(name): value for name, value in row.items()})
+        wrong = [name for name in row if any("\ud800" <= sign <= "\udfff" for sign in name)]
+        if wrong:
+            raise BadTable(
+                f"the column {wrong[0]!r} is not valid Unicode",
+                where="upsert",
+                hint="write it in UTF-8",
+            )
+        rows.append({name if name in OWN else plain_name(nfc(name)): row[name] for name in row})
     return rows
 
 
