@@ -196,6 +196,13 @@ def test_slow_builds_do_not_exceed_the_budget(monkeypatch, seconds, tried, why):
         assert run.to_dict()["not_tried"] == list(run.not_tried)
 
 
+def test_builds_of_our_own_are_interrupted_too():
+    vectors = np.random.default_rng(0).standard_normal((1000, 256)).astype(np.float32)
+    spent = measuring.Deadline.after(-1.0)
+    with pytest.raises(measuring.OutOfTime), spent.interrupting():
+        build_index(vectors, "binary(bits=256)")
+
+
 def test_a_budget_without_end_is_kept_too():
     lines = (Line("exact"), Line("hnsw(m=4, build=10)", "ef", (8,)))
     assert tune(clouds(1200), queries=20, lines=lines, budget_seconds=math.inf).not_tried == ()

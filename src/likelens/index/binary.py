@@ -46,9 +46,12 @@ class BinaryIndex(CodeIndex):
 
 def _rotation(projected: Floats, draw: np.random.Generator, rounds: int = 50) -> Floats:
     """The rotation after which signs are nearest to the values (ITQ): (bits, bits)."""
+    import faiss
+
     bits = projected.shape[1]
     rotation = np.linalg.qr(draw.standard_normal((bits, bits)))[0]
     for _ in range(rounds):
+        faiss.InterruptCallback.check()  # ends at Ctrl-C, or when the time of a tuning is spent
         signs = np.where(projected @ rotation > 0, 1.0, -1.0)
         left, _, right = np.linalg.svd(projected.T @ signs)
         rotation = left @ right
