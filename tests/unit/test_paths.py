@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likelens.values.paths import Paths
+from likelens.values.paths import Paths, as_on_disk
 
 NAMES = st.lists(st.text("abc/", min_size=1).filter(lambda name: not name.startswith("/")))
 
@@ -33,3 +33,14 @@ def test_beyond_the_end_there_is_nothing():
 
 def test_it_says_how_many_there_are():
     assert repr(Paths(["a", "b"], "root")) == "Paths(2 below 'root')"
+
+
+def test_a_path_that_looks_the_same_is_found(tmp_path):
+    folder = tmp_path / "cafe\u0301"
+    folder.mkdir()
+    (folder / "th\u00e9.jpg").touch()
+    asked = str(tmp_path / "caf\u00e9" / "the\u0301.jpg")
+    assert as_on_disk(asked) == str(folder / "th\u00e9.jpg")
+    assert as_on_disk("\u00e9\0") == "\u00e9\0"
+    for missing in (asked + "x", "\u00e9/" * 400, "\u00e9" * 5000):
+        assert as_on_disk(missing) == missing

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
 
+from .columns import nfc
+
+_LONGEST = 1_000  # characters of a path that is looked for under another form
+
 
 def is_file(path: str | Path) -> bool:
     """Whether there is such a file; False for what cannot be a name, such as a long text."""
@@ -16,6 +20,20 @@ def is_file(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether there is such a folder; False for what cannot be a name, such as a long text."""
     return os.path.isdir(path)  # noqa: PTH112 - a Path raises for long names
+
+
+def as_on_disk(path: str) -> str:
+    """The path; where nothing has it, one that looks the same: é may be one character or two."""
+    if path.isascii() or len(path) > _LONGEST or os.path.lexists(path):
+        return path
+    folder, name = os.path.split(path)
+    folder = as_on_disk(folder)
+    try:
+        names = [other.name for other in Path(folder).iterdir()]
+    except (OSError, ValueError):  # ValueError: a null byte in the path
+        return path
+    same = [other for other in names if nfc(other) == nfc(name)]
+    return os.path.join(folder, same[0]) if same else path  # noqa: PTH118 - a text, as it came
 
 
 class Paths(Sequence[Path]):

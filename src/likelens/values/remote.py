@@ -20,6 +20,7 @@ from .columns import nfc
 from .errors import BadImage, BadTable, MissingExtra, NotFetched, first_few
 from .extras import need
 from .files import cache_folder, write_aside
+from .paths import as_on_disk
 
 MAX_BYTES = 64 * 2**20
 """The largest image that is fetched, in bytes."""
@@ -45,14 +46,14 @@ def is_address(name: str) -> bool:
 
 
 def local_image(name: str) -> str | Path:
-    """The file of an image that is named by its address; any other name as it is.
+    """The file of an image that is named by its address; any other name as it is on the disk.
 
     Raises:
         BadImage: the address gives no image.
         MissingExtra: fsspec, or its package for a protocol, is not installed.
     """
     if not is_address(name):
-        return name
+        return as_on_disk(name)
     found = fetch_images([name], None)[name]
     if isinstance(found, str):
         raise BadImage(
