@@ -89,7 +89,10 @@ class Filled:
         """
         found = self._read(encoder)
         name = shown_as(encoder.spec, found.encoder.name)
-        return replace(found, encoder=replace(found.encoder, name=name))
+        if name == found.encoder.name:
+            return found
+        details = {**found.encoder.details, "short_name_of": found.encoder.name}
+        return replace(found, encoder=replace(found.encoder, name=name, details=details))
 
     def _read(self, encoder: Encoder | VectorSource) -> Embeddings:
         if isinstance(encoder, Encoder):
