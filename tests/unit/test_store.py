@@ -298,6 +298,16 @@ def test_a_sync_keeps_listed_items_whose_images_are_not_there(store, part, likel
     assert "0 embedded" in likelens(*given, "--sync")[1]
 
 
+def test_folders_of_encoders_that_changed_places_are_found(store):
+    one, other = sorted((store / "encoders").iterdir())
+    one.rename(store / "x")
+    other.rename(one)
+    (store / "x").rename(other)
+    with pytest.raises(StoreBroken, match="is that of another encoder"):
+        search(store, "1", COLOUR)
+    assert {Path(found["file"]).name for found in open_store(store).verify()} == {"card.json"}
+
+
 def test_a_sync_says_what_it_removes(store, part, likelens, tmp_path):
     given = ["embed", part, "--images", tmp_path / "images", "-e", COLOUR, "--store", store]
     code, out, err = likelens(*given)

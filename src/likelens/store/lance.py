@@ -35,7 +35,7 @@ from ..values.files import make_folder, remove_leftovers, write_aside
 from ..values.paths import Paths
 from .base import RELATIVE, Store, last_places, no_items
 from .image_paths import relative_to_store, usable_paths
-from .sums import SUMS, Sums
+from .sums import SUMS, Damaged, Sums
 from .tables import Table, damage
 from .vector_rows import compact, delete_where, rows_at, vector_columns
 
@@ -250,7 +250,10 @@ class LanceStore(Store):
 
     def _card(self, folder: Path, hint: str | None = None) -> EncoderCard:
         with damage(folder / "card.json", hint):
-            return EncoderCard.from_json(self._read_small(folder, "card.json").decode())
+            card = EncoderCard.from_json(self._read_small(folder, "card.json").decode())
+            if self._folder(self.key(card)).name != folder.name:  # folders that changed places
+                raise Damaged(folder / "card.json", f"is that of another encoder, {card.name}")
+            return card
 
     def _has(self, folder: Path, name: str) -> bool:
         """Whether a small file is there, or should be."""
@@ -390,16 +393,21 @@ class LanceStore(Store):
             if name != self.name:
                 place = (self.root / "catalogues" / name if name else self.root) / "items.lance"
                 parts.append((self._sums(place), ITEMS_HINT))
+        cards: list[tuple[Damaged, str]] = []
         for folder in sorted((self.root / "encoders").glob("*")):
+            called = "SPEC"
             try:
                 called = self._card(folder).name
-            except StoreBroken:
-                called = "SPEC"
+            except StoreBroken as error:
+                if isinstance(error.__cause__, Damaged):
+                    cards.append((error.__cause__, _anew(called)))
             parts.append((self._sums(folder), _anew(called)))
+        damaged = [(found, hint) for sums, hint in parts for found in sums.check_all()]
+        known = {found.path for found, _hint in damaged}
+        damaged += [(found, hint) for found, hint in cards if found.path not in known]
         return [
             {"file": str(found.path), "problem": found.what, "repair": hint}
-            for sums, hint in parts
-            for found in sums.check_all()
+            for found, hint in damaged
         ]
 
     def put_failures(self, name: str, failures: pa.Table) -> None:
