@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from likelens import Catalogue
 from likelens.values.paths import Paths, as_on_disk
 
 NAMES = st.lists(st.text("abc/", min_size=1).filter(lambda name: not name.startswith("/")))
@@ -44,3 +46,12 @@ def test_a_path_that_looks_the_same_is_found(tmp_path):
     assert as_on_disk("\u00e9\0") == "\u00e9\0"
     for missing in (asked + "x", "\u00e9/" * 400, "\u00e9" * 5000):
         assert as_on_disk(missing) == missing
+
+
+def test_a_catalogue_whose_folders_look_the_same_is_found(tmp_path):
+    folder = tmp_path / "cafe\u0301"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "1.png")
+    (folder / "t.csv").write_text("id\n1\n", encoding="utf-8")
+    asked = str(tmp_path / "caf\u00e9")
+    assert Catalogue.open(f"{asked}/t.csv", images=asked).ids == ("1",)

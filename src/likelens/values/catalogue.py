@@ -16,7 +16,7 @@ from .boxes import Boxed, FilePicture
 from .columns import nfc
 from .errors import BadTable, first_few, plural
 from .layout import Layout, find_layout
-from .paths import Paths
+from .paths import Paths, as_on_disk
 from .tables import column, read_table, texts
 from .tags import Tags
 from .views import VIEWS
@@ -142,7 +142,7 @@ class Catalogue:
                     hint=f"write {name}=[{value!r}]",
                 )
         given: dict[str, Any] = {
-            "images": None if images is None else Path(images),
+            "images": None if images is None else Path(as_on_disk(os.fspath(images))),
             "id": id,
             "image": image,
             "product": product,
@@ -161,7 +161,7 @@ class Catalogue:
         given = {name: _plain(value) for name, value in given.items() if value is not None}
         layout = replace(find_layout(source), **given)
         told = given | ({"skip_missing": True} if skip_missing else {})
-        layout = replace(layout, source=Path(source), given=told)
+        layout = replace(layout, source=Path(as_on_disk(os.fspath(source))), given=told)
         return open_layout(layout, skip_missing=skip_missing, allow_private=allow_private)
 
     def __len__(self) -> int:

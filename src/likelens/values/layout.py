@@ -10,7 +10,7 @@ from typing import Any
 
 from .columns import nfc
 from .errors import BadTable, first_few
-from .paths import is_folder
+from .paths import as_on_disk, is_folder
 from .tables import MISSING
 from .text_files import read_toml
 
@@ -72,7 +72,7 @@ def find_layout(given: str | os.PathLike[str]) -> Layout:
     Raises:
         BadTable: there is nothing there, or its TOML is wrong.
     """
-    given = os.fspath(given)
+    given = as_on_disk(os.fspath(given))
     source = Path(given)
     if is_folder(source):
         inner = source / "catalogue.toml"
