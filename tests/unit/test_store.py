@@ -265,9 +265,10 @@ def test_single_items_on_the_command_line(store, tmp_path, likelens):
     asked = ("--store", store, "--json")
     code, out, err = likelens(
         "store", "upsert", *asked, "--id", "new", "--image", photo, "--set", "colour=red",
-        "--set", "price=3",
+        "--set", "price=3", "--set", "stock=4", "--set", "code=007",
     )  # fmt: skip
     assert (code, json.loads(out)) == (0, {"upserted": ["new"], "items": 9}), err
+    assert open_store(store).matching("stock > 3 and code = '007'") == ["new"]
     saved = ("--index", "hnsw", "-e", COLOUR, "--store", store, "--json")
     _, out, _ = likelens("search", photo, "--include-self", *saved)
     assert json.loads(out)["hits"][0]["id"] == "new"
@@ -280,7 +281,12 @@ def test_single_items_on_the_command_line(store, tmp_path, likelens):
     _, out, _ = likelens("search", photo, "-k", 20, *saved)
     assert {hit["id"] for hit in json.loads(out)["hits"]} == set("1234567")
     assert likelens("store", "verify", *asked)[0] == 0
-    for wrong in (["upsert"], ["upsert", "--id", "1", "--set", "price"], ["remove"]):
+    for wrong in (
+        ["upsert"],
+        ["upsert", "--id", "1", "--set", "price"],
+        ["remove"],
+        ["upsert", "--id", "1", "--set", "new=\udcff"],
+    ):
         assert likelens("store", *wrong, "--store", store)[0] == 2
 
 

@@ -90,7 +90,7 @@ def upsert_items(
         else:
             show.say(f"{moved:,} images found in {images}")
         return
-    row: dict[str, Any] = {"id": item, **_given(set_ or [])}
+    row: dict[str, Any] = {"id": item, **_typed(_given(set_ or []), kept.items().column_names)}
     if image is not None:
         row["image"] = image
     done = kept.upsert(row)
@@ -106,6 +106,9 @@ def _given(settings: list[str]) -> dict[str, str]:
     wrong = [text for text in settings if not text.partition("=")[1]]
     if wrong:
         raise BadSpec(f"{wrong[0]!r} sets nothing", where="--set", hint="write --set COLUMN=VALUE")
+    odd = [text for text in settings if any("\ud800" <= sign <= "\udfff" for sign in text)]
+    if odd:
+        raise BadSpec(f"{odd[0]!r} is not valid Unicode", where="--set", hint="write it in UTF-8")
     given: dict[str, str] = {}
     for name, _, value in (text.partition("=") for text in settings):
         if given.setdefault(name.strip(), value) != value:
@@ -115,6 +118,18 @@ def _given(settings: list[str]) -> dict[str, str]:
                 hint="give it once",
             )
     return given
+
+
+def _typed(given: dict[str, str], known: list[str]) -> dict[str, Any]:
+    """Values of new columns as numbers or truth values, where a CSV table would have them so."""
+    import pyarrow as pa
+
+    from ..values.columns import typed_text
+
+    return {
+        name: value if name in known else typed_text(pa.chunked_array([[value]]))[0].as_py()
+        for name, value in given.items()
+    }
 
 
 @app.command("remove")
