@@ -115,10 +115,12 @@ class Leaderboard:
         return f"Leaderboard({places}; {len(self.catalogue):,} items)"
 
     def _repr_html_(self) -> str:
-        from .report.notebook import board_html
+        from .report.notebook import Examples, board_html
 
         title = f"Leaderboard of {len(self.entries)} encoders, {len(self.catalogue):,} items"
-        return board_html(title, self._rows(), self.notes)
+        best = self.entries[0]
+        examples = Examples(self.catalogue, best.card.name, self.queries, best.neighbours)
+        return board_html(title, self._rows(), self.notes, examples)
 
     @property
     def table(self) -> pa.Table:

@@ -155,13 +155,18 @@ def test_a_notebook_shows_images_and_escapes_every_text(shop, tmp_path):
     assert "image cannot be opened" in hits._repr_html_()
 
 
-def test_boards_show_as_tables(shop):
+@pytest.mark.parametrize("relevance", [None, "tags"])
+def test_boards_show_a_table_and_what_the_first_encoder_finds(shop, relevance):
     board = likelens.compare(
-        Catalogue.open(shop, tags=["kind"]), ["opencv:colour", "opencv:hog?size=32"]
+        Catalogue.open(shop, tags=["kind"]),
+        ["opencv:colour", "opencv:hog?size=32"],
+        relevance=relevance,
     )
     html = board._repr_html_()
-    assert html.count("<tr>") == 3
+    assert html.count("<tr>") == 1 + len(board.entries)
     assert "opencv:hog?size=32" in html
+    assert html.count("<b>query</b>") == 3
+    assert html.count('src="data:image/jpeg;base64,') == 3 * 6
 
 
 # --- a query image that is an item -------------------------------------------------

@@ -96,6 +96,14 @@ class RetrievalBoard:
         )
         return f"RetrievalBoard({places}; {len(self.queries):,} queries by {self.relevance})"
 
+    def _repr_html_(self) -> str:
+        from ..report.notebook import Examples, board_html
+
+        title = f"Leaderboard of {len(self.entries)} encoders by {self.relevance}"
+        best = self.entries[0]
+        examples = Examples(self.catalogue, best.name, self.queries, best.top)
+        return board_html(title, self._rows(), self.notes, examples)
+
     @property
     def table(self) -> pa.Table:
         """A row per encoder, best first, as an Arrow table."""

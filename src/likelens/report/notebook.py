@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .._search import Hits
+from ..values.arrays import Positions
 from ..values.catalogue import Catalogue
 from .hits import how_chosen
 from .page import templates
@@ -15,6 +18,9 @@ from .thumbnails import thumbnails
 
 FIRST = 24
 """Images shown of a result or a catalogue."""
+
+QUERIES, NEIGHBOURS = 3, 5
+"""Queries of a board, and items found for each."""
 
 COLUMNS = 6
 """Attributes listed under an image, at most."""
@@ -63,12 +69,43 @@ def catalogue_html(catalogue: Catalogue) -> str:
     return _tiles(repr(catalogue), tiles, len(catalogue), catalogue.notes)
 
 
-def board_html(title: str, rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
-    """A table of encoders."""
+@dataclass(frozen=True)
+class Examples:
+    """What an encoder finds for some queries, by positions in a catalogue; -1 is left out."""
+
+    catalogue: Catalogue
+    encoder: str
+    queries: Positions
+    found: Positions
+
+    def tiles(self) -> list[_Tile]:
+        """For a few queries, the query and the most similar items."""
+        rows = np.unique(np.linspace(0, len(self.queries) - 1, QUERIES).astype(int)).tolist()
+        places: list[tuple[int, str]] = []
+        for row in rows if len(self.queries) else ():
+            places.append((int(self.queries[row]), "query"))
+            nearest = [place for place in self.found[row].tolist() if place >= 0][:NEIGHBOURS]
+            places += [(place, f"{rank} · {self.encoder}") for rank, place in enumerate(nearest, 1)]
+        images = [self.catalogue.picture(place) for place, _ in places]
+        uris, ids = thumbnails(images), self.catalogue.ids
+        return [
+            _Tile(uris.get(image), ids[place], head, (ids[place],))
+            for image, (place, head) in zip(images, places, strict=True)
+        ]
+
+
+def board_html(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+    examples: Examples | None = None,
+) -> str:
+    """A table of encoders, and what the first of them finds for a few queries."""
     heads = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in heads] for row in rows]
+    tiles = [] if examples is None else examples.tiles()
     template = templates().get_template("notebook.html.j2")
-    return template.render(title=title, heads=heads, rows=cells, tiles=[], notes=notes, more=0)
+    return template.render(title=title, heads=heads, rows=cells, tiles=tiles, notes=notes, more=0)
 
 
 def _tiles(title: str, tiles: Sequence[_Tile], count: int, notes: Sequence[str]) -> str:
