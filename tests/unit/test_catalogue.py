@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import paint
-from likelens import Catalogue
-from likelens.values.errors import BadTable
+from likelens import Catalogue, open_store
+from likelens.values.errors import BadSpec, BadTable
 
 
 def test_a_folder_of_class_folders(tmp_path):
@@ -350,3 +350,12 @@ def test_columns_of_unique_tags_are_noted(tmp_path):
     )
     assert quiet.notes == ()
     assert quiet.tags.names == ("0", "1", "2", "red")
+
+
+@pytest.mark.parametrize("given", [5, b"images", None])
+def test_a_source_and_a_store_are_paths(given):
+    with pytest.raises(BadTable, match="a source is a path, not"):
+        Catalogue.open(given)
+    if given is not None:  # a store in memory
+        with pytest.raises(BadSpec, match="a store is a path, not"):
+            open_store(given)

@@ -441,6 +441,12 @@ def open_store(place: Store | str | os.PathLike[str] | None, *, create: bool = T
         return MemoryStore()
     from .lance import LanceStore
 
+    if not isinstance(place, str | os.PathLike):
+        raise BadSpec(
+            f"a store is a path, not {type(place).__name__}",
+            where="store",
+            hint="give its folder, or folder#name",
+        )
     folder, name = split_place(place)
     opened = LanceStore(folder, name, create=create)
     logging.getLogger("likelens").debug("opened the store %s", opened.place)

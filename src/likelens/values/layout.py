@@ -72,6 +72,12 @@ def find_layout(given: str | os.PathLike[str]) -> Layout:
     Raises:
         BadTable: there is nothing there, or its TOML is wrong.
     """
+    if not isinstance(given, str | os.PathLike):
+        raise BadTable(
+            f"a source is a path, not {type(given).__name__}",
+            where="source",
+            hint="give a folder of class folders, a table, or a catalogue.toml",
+        )
     given = as_on_disk(os.fspath(given))
     source = Path(given)
     if is_folder(source):
