@@ -75,6 +75,12 @@ def board(catalogue, judgements):
     return discover(catalogue, LINEUP, judgements, k=KS, pool_k=3)
 
 
+def test_a_notebook_shows_the_table_and_images_of_queries(board):
+    html = board._repr_html_()
+    assert html.count("<tr>") == 1 + len(board.entries)
+    assert html.count('src="data:image/jpeg;base64,') == 3
+
+
 def whole_list(catalogue, vectors, query, itself, product, *, once=False, apart=False):
     """Positions by falling similarity, without the query, ties in catalogue order."""
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._leaderboard import pair_rows
 from ..metrics import PairTests
 from ..values.arrays import Positions
@@ -196,11 +198,13 @@ class DiscoveryBoard:
         return f"DiscoveryBoard({places}; {self.statistics.pairs:,} judged pairs)"
 
     def _repr_html_(self) -> str:
-        from ..report.notebook import board_html
+        from ..report.notebook import Examples, board_html
 
         pairs = f"{self.statistics.pairs:,} judged pairs"
         title = f"Leaderboard of {len(self.entries)} encoders, {pairs}"
-        return board_html(title, self._rows(), self.notes)
+        asked = np.arange(len(self.queries))
+        examples = Examples(self.queries, "", asked, np.zeros((len(asked), 0), np.int64))
+        return board_html(title, self._rows(), self.notes, examples)
 
     @property
     def names(self) -> dict[str, str]:
