@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,43 @@ BATCH_SECONDS = 120.0
 
 _FEWEST_BYTES = 1 << 30
 _memory_lock = threading.Lock()
+
+
+class _Watch:
+    """One thread for all batches that are running: a timer for each would cost more than 5 %."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[object, tuple[float, Callable[[], object]]] = {}
+        self._thread: threading.Thread | None = None
+
+    def begin(self, key: object, stop: Callable[[], object]) -> None:
+        """Call ``stop`` in BATCH_SECONDS, unless ``end`` comes before."""
+        with self._lock:
+            self._running[key] = (time.monotonic() + BATCH_SECONDS, stop)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._look, daemon=True)
+                self._thread.start()
+
+    def end(self, key: object) -> None:
+        with self._lock:
+            self._running.pop(key, None)
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(min(1.0, BATCH_SECONDS / 4))
+            now = time.monotonic()
+            with self._lock:
+                if not self._running:
+                    self._thread = None
+                    return
+                late = [key for key, (due, _) in self._running.items() if due <= now]
+                stops = [self._running.pop(key)[1] for key in late]
+            for stop in stops:
+                stop()
+
+
+_watch = _Watch()
 
 
 @contextmanager
@@ -30,9 +68,7 @@ def limited_time(stop: Callable[[], object], where: str) -> Iterator[None]:
         late.set()
         stop()
 
-    timer = threading.Timer(BATCH_SECONDS, too_late)
-    timer.daemon = True
-    timer.start()
+    _watch.begin(late, too_late)
     try:
         yield
     except Exception as error:
@@ -44,7 +80,7 @@ def limited_time(stop: Callable[[], object], where: str) -> Iterator[None]:
             hint="check the file for a loop that does not end, or use a smaller network",
         ) from error
     finally:
-        timer.cancel()
+        _watch.end(late)
 
 
 @contextmanager
